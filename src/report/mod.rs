@@ -1,0 +1,21 @@
+//! What posthaste tells about a relay: plain facts, without I/O and without
+//! knowledge of gRPC. Every layer fills them in; `api::render` shows them to
+//! the caller and `telemetry` to the operator.
+
+mod failure;
+mod reason;
+mod remedy;
+mod reply;
+mod session;
+mod stage;
+mod tls;
+
+pub use failure::{Acceptance, Confidence, ConnectAttempt, Fault, RelayFailure, Retry};
+pub use reason::{Reason, RelayOrigin};
+pub use remedy::{Action, Party, Remedy};
+pub use reply::{EnhancedStatusCode, RecipientResult, RecipientState, Reply, ReplyCode};
+pub use session::{RelayEndpoint, Session, Timings};
+pub use stage::Stage;
+pub use tls::{
+    AlertDirection, Certificate, TlsAlert, TlsEvidence, TlsMode, TlsOffer, TlsSession, TlsVersion,
+};

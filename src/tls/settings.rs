@@ -1,0 +1,52 @@
+//! TLS settings, merged field by field.
+
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, ServerName};
+
+use super::{ClientCertificate, KeyPin, Version};
+use crate::report::TlsMode;
+
+/// TLS settings of one layer: the global defaults, a relay's, a request's.
+/// `None` keeps what the layer below says, so that setting one field never
+/// takes another away.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// When TLS starts.
+    pub mode: Option<TlsMode>,
+    /// The oldest version to accept.
+    pub min_version: Option<Version>,
+    /// The newest version to offer.
+    pub max_version: Option<Version>,
+    /// The name for SNI and for the certificate, when it is not the host.
+    pub server_name: Option<ServerName<'static>>,
+    /// Trust the anchors of the system (or the bundled ones).
+    pub system_roots: Option<bool>,
+    /// Further trust anchors.
+    pub trust_anchors: Option<Vec<CertificateDer<'static>>>,
+    /// The keys that the relay's certificate may carry.
+    pub key_pins: Option<Vec<KeyPin>>,
+    /// What to show when the relay asks for a certificate.
+    pub client_certificate: Option<ClientCertificate>,
+    /// Offer post-quantum key exchange groups.
+    pub post_quantum: Option<bool>,
+    /// Revocation lists to check the chain against.
+    pub crls: Option<Vec<CertificateRevocationListDer<'static>>>,
+}
+
+impl Settings {
+    /// These settings, with `over` on top.
+    #[must_use]
+    pub fn merge(self, over: Self) -> Self {
+        Self {
+            mode: over.mode.or(self.mode),
+            min_version: over.min_version.or(self.min_version),
+            max_version: over.max_version.or(self.max_version),
+            server_name: over.server_name.or(self.server_name),
+            system_roots: over.system_roots.or(self.system_roots),
+            trust_anchors: over.trust_anchors.or(self.trust_anchors),
+            key_pins: over.key_pins.or(self.key_pins),
+            client_certificate: over.client_certificate.or(self.client_certificate),
+            post_quantum: over.post_quantum.or(self.post_quantum),
+            crls: over.crls.or(self.crls),
+        }
+    }
+}
