@@ -1,9 +1,11 @@
 //! Which relay carries a mail, under which TLS policy, and what to do about
 //! one that fails.
 
-use std::str::FromStr;
+use crate::smtp;
 
-use crate::{mail::Broken, smtp};
+mod name;
+
+pub use name::RelayName;
 
 /// Which relay carries a mail.
 #[derive(Clone, Debug)]
@@ -25,18 +27,6 @@ pub struct CustomRelay {
     pub port: u16,
     /// What to authenticate with.
     pub credentials: Option<smtp::Credentials>,
-}
-
-/// The name of a configured relay: lower-case letters, digits and hyphens, a
-/// letter first, at most 63.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct RelayName(String);
-
-impl FromStr for RelayName {
-    type Err = Broken;
-    fn from_str(_text: &str) -> Result<Self, Self::Err> {
-        todo!()
-    }
 }
 
 /// A relay that the operator configured.
