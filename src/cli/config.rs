@@ -178,12 +178,17 @@ fn valid_json(config: &Config) -> Value {
             "default": config.relay.default.as_ref() == Some(&relay.name),
         })
     });
-    let routes = config.relay.routes.iter().map(|route| {
-        json!({ "domain": route.domain, "relay": route.relay.as_str() })
-    });
-    let custom = config.relay.custom.allow.iter().map(|allowed| {
-        json!({ "host": allowed.host, "ports": allowed.ports })
-    });
+    let routes = config
+        .relay
+        .routes
+        .iter()
+        .map(|route| json!({ "domain": route.domain, "relay": route.relay.as_str() }));
+    let custom = config
+        .relay
+        .custom
+        .allow
+        .iter()
+        .map(|allowed| json!({ "host": allowed.host, "ports": allowed.ports }));
     json!({
         "valid": true,
         "listen": config.server.listen.to_string(),
@@ -197,7 +202,9 @@ fn valid_json(config: &Config) -> Value {
 fn invalid_json(error: &ConfigError) -> Value {
     let problems = error.problems().iter().map(|problem| {
         let mut object = match &problem.origin {
-            Origin::File { path, line } => json!({ "file": path.display().to_string(), "line": line }),
+            Origin::File { path, line } => {
+                json!({ "file": path.display().to_string(), "line": line })
+            }
             Origin::Environment(name) => json!({ "variable": name }),
             Origin::Flag(key) => json!({ "flag": key }),
         };
@@ -229,7 +236,11 @@ impl Policy {
         if self.min_version == self.max_version {
             version(self.min_version).to_owned()
         } else {
-            format!("{} to {}", version(self.min_version), version(self.max_version))
+            format!(
+                "{} to {}",
+                version(self.min_version),
+                version(self.max_version)
+            )
         }
     }
 }

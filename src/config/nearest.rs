@@ -12,6 +12,19 @@ use super::{
 /// Below this, two keys have nothing to do with each other.
 const LIKENESS: f64 = 0.6;
 
+/// The one of `words` that was probably meant by `word`.
+pub(super) fn nearest_word<'a>(
+    word: &str,
+    words: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    words
+        .into_iter()
+        .map(|known| (known, strsim::normalized_damerau_levenshtein(known, word)))
+        .filter(|(_, likeness)| *likeness >= LIKENESS)
+        .max_by(|(_, x), (_, y)| x.total_cmp(y))
+        .map(|(known, _)| known)
+}
+
 /// Tells that `path`, at `node`, is not a known key.
 pub(super) fn report(path: &str, node: &Node, known: &BTreeMap<String, Kind>, findings: &Findings) {
     // What follows the unknown key, where the layer is one chain of keys.
@@ -53,12 +66,12 @@ fn nearest(path: &str, rest: &str, known: &BTreeMap<String, Kind>) -> Option<Str
         if same_words(key, &whole) {
             return 1.0;
         }
-        if parent(key) == parent(path) {
+        if parent(key) == parent(path) && !key.ends_with(']') {
             return strsim::normalized_damerau_levenshtein(last(key), last(path));
         }
         // The right name, a section too high.
         let inside = parent(path).is_empty() || key.starts_with(&format!("{}.", parent(path)));
-        if inside && last(key) == last(path) {
+        if inside && !key.contains('[') && last(key) == last(path) {
             0.9
         } else {
             0.0
@@ -66,7 +79,6 @@ fn nearest(path: &str, rest: &str, known: &BTreeMap<String, Kind>) -> Option<Str
     };
     let (best, _) = known
         .keys()
-        .filter(|key| !key.contains('['))
         .map(|key| (key, likeness(key)))
         .filter(|(_, likeness)| *likeness >= LIKENESS)
         .max_by(|(a, x), (b, y)| x.total_cmp(y).then(b.len().cmp(&a.len())))?;
@@ -86,7 +98,7 @@ fn same_words(a: &str, b: &str) -> bool {
 fn siblings(path: &str, known: &BTreeMap<String, Kind>) -> String {
     let names: Vec<_> = known
         .keys()
-        .filter(|key| parent(key) == parent(path) && !key.contains('['))
+        .filter(|key| parent(key) == parent(path) && !key.ends_with(']'))
         .map(|key| format!("`{}`", last(key)))
         .collect();
     let place = match parent(path) {

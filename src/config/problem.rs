@@ -69,7 +69,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// Each on its own, in the order in which they were found.
+    /// Those of the file first, from top to bottom.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -124,9 +124,14 @@ impl Findings {
         }
     }
 
+    /// File before environment before flags, and the file from top to bottom.
     pub(super) fn into_error(self) -> ConfigError {
-        ConfigError {
-            problems: self.problems.into_inner(),
-        }
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|problem| match problem.origin {
+            Origin::File { line, .. } => (0, line),
+            Origin::Environment(_) => (1, None),
+            Origin::Flag(_) => (2, None),
+        });
+        ConfigError { problems }
     }
 }

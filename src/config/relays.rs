@@ -5,8 +5,10 @@ use std::{collections::HashMap, time::Duration};
 use super::{
     credentials::credentials,
     host_name, kind,
+    nearest::nearest_word,
     section::Section,
     tls::{self, check_versions},
+    value::Node,
 };
 use crate::{
     relay::{AllowedHosts, CustomRelays, Relay, RelayName, Route, Settings, TlsOption},
@@ -25,25 +27,34 @@ pub(super) fn settings(root: &Section<'_>) -> Settings {
     check_versions(&section, &global);
 
     let ehlo_name = host_name::ehlo();
+    let sections = root.named("relays");
+    let all_names: Vec<_> = sections.iter().map(|(name, _)| name.as_str()).collect();
     let mut names = Vec::new();
     let mut relays = Vec::new();
-    for (name, section) in root.named("relays") {
-        match name.parse::<RelayName>() {
-            Ok(name) => {
-                names.push(name.clone());
-                relays.extend(relay(&section, name, &global, &ehlo_name));
+    for (name, section) in &sections {
+        let parsed = match name.parse::<RelayName>() {
+            Ok(name) => Some(name),
+            Err(broken) => {
+                section.wrong_here(format!("has a bad name: it {broken}"));
+                None
             }
-            Err(broken) => section.wrong_here(format!("has a bad name: it {broken}")),
+        };
+        names.extend(parsed.clone());
+        if !section.has("host") {
+            let others = all_names.iter().copied().filter(|other| other != name);
+            section.wrong_here(match nearest_word(name, others) {
+                Some(meant) => format!("needs `host`; did you mean the relay `{meant}`?"),
+                None => "needs `host`".to_owned(),
+            });
         }
+        relays.extend(relay(section, parsed, &global, &ehlo_name));
     }
-    let known = |name: &RelayName| names.contains(name);
     let routes = routes(root, &names);
     let custom = custom(&root.section("custom_relays"), ehlo_name);
     let default = root
         .read("default_relay", |node| {
             relay_name(&kind::text(node)?, &names)
         })
-        .filter(known)
         .or_else(|| match names.as_slice() {
             [only] if routes.is_empty() && !root.has("default_relay") => Some(only.clone()),
             _ => None,
@@ -62,14 +73,11 @@ pub(super) fn settings(root: &Section<'_>) -> Settings {
 
 fn relay(
     section: &Section<'_>,
-    name: RelayName,
+    name: Option<RelayName>,
     global: &crate::tls::Settings,
     ehlo_name: &str,
 ) -> Option<Relay> {
     let host = section.read("host", kind::host);
-    if !section.has("host") {
-        section.wrong_here("needs `host`");
-    }
     let port = section.read("port", kind::port).unwrap_or(DEFAULT_PORT);
     let credentials_section = section.section("credentials");
     let credentials = credentials(&credentials_section);
@@ -95,7 +103,7 @@ fn relay(
         check_exposure(section, &tls_section, mode, credentials.is_some());
     }
     Some(Relay {
-        name,
+        name: name?,
         host,
         port,
         tls: own,
@@ -206,7 +214,7 @@ fn custom(section: &Section<'_>, ehlo_name: String) -> CustomRelays {
 }
 
 /// A host, `*.` and a domain, or `*`.
-fn allowed_host(node: &super::value::Node) -> Result<String, String> {
+fn allowed_host(node: &Node) -> Result<String, String> {
     match kind::text(node)?.as_str() {
         "*" => Ok("*".to_owned()),
         text if text.starts_with("*.") => kind::domain_pattern(node),
