@@ -14,41 +14,35 @@ const MAX_TOKEN_BYTES: usize = 8192;
 
 /// Reads the credentials. `None` when there are none, or they are wrong.
 pub(super) fn credentials(section: &Section<'_>) -> Option<Credentials> {
-    let username = only_one(section, "username", "username_file").then(|| {
-        section
-            .read("username", username)
-            .or(section.read("username_file", username_file))
-    });
+    let username = section.read("username", username);
+    let username_from_file = section.read("username_file", username_file);
     let password = section.read("password_file", |node| {
         secret(node, MAX_PASSWORD_BYTES).map(SecretString::from)
     });
     let token = section.read("token_file", |node| {
         secret(node, MAX_TOKEN_BYTES).map(SecretString::from)
     });
+    exclude_each_other(section, "username", "username_file");
+    exclude_each_other(section, "password_file", "token_file");
     let has_username = section.has("username") || section.has("username_file");
     let has_secret = section.has("password_file") || section.has("token_file");
-    if !only_one(section, "password_file", "token_file") {
-        return None;
-    }
     match (has_username, has_secret) {
         (true, false) => section.wrong_here("needs `password_file` or `token_file`"),
         (false, true) => section.wrong_here("needs `username` or `username_file`"),
         _ => {}
     }
-    let username = username??;
+    let username = username.or(username_from_file)?;
     match (password, token) {
         (Some(password), _) => Some(Credentials::Password { username, password }),
-        (_, Some(token)) => Some(Credentials::OAuth { username, token }),
+        (None, Some(token)) => Some(Credentials::OAuth { username, token }),
         (None, None) => None,
     }
 }
 
-fn only_one(section: &Section<'_>, this: &str, that: &str) -> bool {
-    let both = section.has(this) && section.has(that);
-    if both {
+fn exclude_each_other(section: &Section<'_>, this: &str, that: &str) {
+    if section.has(this) && section.has(that) {
         section.wrong(that, format!("excludes `{}`", section.path(this)));
     }
-    !both
 }
 
 fn username(node: &Node) -> Result<String, String> {

@@ -149,4 +149,10 @@ fn idempotency(section: &Section<'_>) -> Idempotency {
 }
 
 #[cfg(test)]
+mod documentation;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod keila_283;
+#[cfg(test)]
 mod tests;

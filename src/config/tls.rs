@@ -58,12 +58,9 @@ fn trust_anchors(node: &Node) -> Result<Vec<CertificateDer<'static>>, String> {
     let path = kind::path(node)?;
     let anchors = certificates(&path)?;
     for (index, anchor) in anchors.iter().enumerate() {
-        webpki::anchor_from_trusted_cert(anchor).map_err(|error| {
+        webpki::anchor_from_trusted_cert(anchor).map_err(|_| {
             let number = index + 1;
-            names(
-                &path,
-                &format!("whose certificate {number} is not valid: {error}"),
-            )
+            names(&path, &format!("whose certificate {number} is not valid"))
         })?;
     }
     Ok(anchors)
@@ -78,9 +75,9 @@ fn crls(node: &Node) -> Result<Vec<CertificateRevocationListDer<'static>>, Strin
     let crls: Vec<CertificateRevocationListDer<'static>> =
         items(&path, MAX_CRL_BYTES, "revocation list")?;
     for (index, crl) in crls.iter().enumerate() {
-        webpki::BorrowedCertRevocationList::from_der(crl).map_err(|error| {
+        webpki::BorrowedCertRevocationList::from_der(crl).map_err(|_| {
             let number = index + 1;
-            names(&path, &format!("whose list {number} is not valid: {error}"))
+            names(&path, &format!("whose list {number} is not valid"))
         })?;
     }
     Ok(crls)
