@@ -126,11 +126,11 @@ fn valid(config: &Config) -> String {
     line("listen", &config.server.listen.to_string());
     for relay in &config.relay.relays {
         let policy = Policy::of(config, relay);
-        let mut rest = format!("{} at {}, ", relay.name, endpoint(relay));
-        rest += &match policy.mode {
-            TlsMode::Plaintext => policy.mode.to_string(),
-            mode => format!("{mode}, TLS {}", policy.versions()),
-        };
+        let mut rest = format!("{} at {}, {}", relay.name, endpoint(relay), policy.mode);
+        if policy.mode != TlsMode::Plaintext {
+            rest += ", TLS ";
+            rest += &policy.versions();
+        }
         rest += if relay.credentials.is_some() {
             ", authenticates"
         } else {
@@ -263,5 +263,79 @@ fn host(host: &Host) -> String {
     match host {
         Host::Name(name) => name.clone(),
         Host::Ip(ip) => ip.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Program {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn load(flags: &[&str]) -> Result<Config, ConfigError> {
+        let arguments = ["posthaste", "check"].iter().chain(flags);
+        let Command::Check(check) = Program::parse_from(arguments).args.command;
+        config::load(&check.source.into_sources())
+    }
+
+    #[test]
+    fn a_valid_configuration_is_summed_up() {
+        let config = load(&[
+            "--set=relays.a.host=a.example",
+            "--set=relays.a.port=465",
+            "--set=relays.b.host=::1",
+            "--set=relays.b.tls.mode=plaintext",
+            "--set=tls.min_version=1.3",
+            "--set=default_relay=b",
+            "--set=routes=[{\"domain\": \"*.example.com\", \"relay\": \"a\"}]",
+            "--set=custom_relays.allow=[{\"host\": \"*\", \"ports\": [25, 465]}]",
+            "--listen=127.0.0.1:0",
+        ])
+        .unwrap();
+        assert_eq!(
+            valid(&config),
+            "configuration is valid\n\
+             \x20 listen   127.0.0.1:0\n\
+             \x20 relay    a at a.example:465, implicit, TLS 1.3, does not authenticate\n\
+             \x20 relay    b at [::1]:587, plaintext, does not authenticate, default\n\
+             \x20 route    *.example.com -> a\n\
+             \x20 custom   *, port 25, 465\n"
+        );
+        let json = valid_json(&config);
+        assert_eq!(json["relays"][0]["min_tls_version"], "1.3");
+        assert_eq!(json["relays"][1]["default"], true);
+        assert_eq!(json["routes"][0]["relay"], "a");
+        assert_eq!(json["valid"], true);
+    }
+
+    #[test]
+    fn each_mistake_has_a_line_or_an_object() {
+        let error = load(&["--set=relays.a.prot=1", "--set=x=1"]).unwrap_err();
+        let text = invalid(&error);
+        assert_eq!(text.lines().count(), 4, "{text}");
+        assert!(text.ends_with("configuration is not valid: 3 errors\n"));
+        let json = invalid_json(&error);
+        assert_eq!(json["errors"][1]["flag"], "relays.a.prot");
+        assert_eq!(json["errors"][1]["key"], "relays.a.prot");
+        assert_eq!(json["valid"], false);
+    }
+
+    #[test]
+    fn flags_are_debugged_without_their_values() {
+        let arguments = [
+            "posthaste",
+            "check",
+            "--set=relays.a.credentials.password=canary",
+        ];
+        let args = Program::parse_from(arguments).args;
+        let shown = format!("{args:?}");
+        assert!(shown.contains("relays.a.credentials.password"), "{shown}");
+        assert!(!shown.contains("canary"), "{shown}");
     }
 }

@@ -9,8 +9,10 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::value::{Node, Table, Value};
-use crate::config::problem::Origin;
+use super::{
+    problem::Origin,
+    value::{Node, Table, Value},
+};
 
 /// Deeper than any configuration, and shallow enough for any stack.
 const MAX_DEPTH: usize = 16;
@@ -36,15 +38,22 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Where in the text `raw` stands.
+    fn offset(&self, raw: &RawValue) -> usize {
+        raw.get().as_ptr().addr() - self.text.as_ptr().addr()
+    }
+
     fn node(&self, raw: &'a RawValue, depth: usize) -> Result<Node, Syntax> {
-        let offset = raw.get().as_ptr().addr() - self.text.as_ptr().addr();
-        let syntax = |message: String| Syntax { offset, message };
+        let offset = self.offset(raw);
         let value = match raw.get().as_bytes().first() {
             Some(b'{' | b'[') if depth == 0 => {
-                return Err(syntax("nests too deeply".to_owned()));
+                return Err(Syntax {
+                    offset,
+                    message: "nests too deeply".to_owned(),
+                });
             }
             Some(b'{') => {
-                let Members(members) = self.read(raw, offset)?;
+                let Members(members) = read(raw, offset)?;
                 let mut table = Table::new();
                 for (key, value) in members {
                     let node = self.node(value, depth - 1)?;
@@ -52,7 +61,7 @@ impl<'a> Reader<'a> {
                         Entry::Vacant(entry) => entry.insert(node),
                         Entry::Occupied(entry) => {
                             return Err(Syntax {
-                                offset: value.get().as_ptr().addr() - self.text.as_ptr().addr(),
+                                offset: self.offset(value),
                                 message: format!("`{}` is given twice", entry.key()),
                             });
                         }
@@ -61,13 +70,13 @@ impl<'a> Reader<'a> {
                 Value::Table(table)
             }
             Some(b'[') => Value::List(
-                self.read::<Vec<&RawValue>>(raw, offset)?
+                read::<Vec<&RawValue>>(raw, offset)?
                     .into_iter()
                     .map(|item| self.node(item, depth - 1))
                     .collect::<Result<_, _>>()?,
             ),
-            Some(b'"') => Value::Text(self.read(raw, offset)?),
-            Some(b't' | b'f') => Value::Boolean(self.read(raw, offset)?),
+            Some(b'"') => Value::Text(read(raw, offset)?),
+            Some(b't' | b'f') => Value::Boolean(read(raw, offset)?),
             Some(b'n') => Value::Other("null"),
             _ => raw
                 .get()
@@ -79,13 +88,14 @@ impl<'a> Reader<'a> {
             origin: (self.origin)(offset),
         })
     }
+}
 
-    fn read<T: Deserialize<'a>>(&self, raw: &'a RawValue, offset: usize) -> Result<T, Syntax> {
-        serde_json::from_str(raw.get()).map_err(|error| Syntax {
-            offset: offset + offset_of(raw.get(), &error),
-            message: without_position(&error),
-        })
-    }
+/// Reads one value, which stands at `offset`.
+fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue, offset: usize) -> Result<T, Syntax> {
+    serde_json::from_str(raw.get()).map_err(|error| Syntax {
+        offset: offset + offset_of(raw.get(), &error),
+        message: without_position(&error),
+    })
 }
 
 /// Where in `text` an error is: serde_json tells line and column.

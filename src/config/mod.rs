@@ -87,8 +87,8 @@ pub enum LogFormat {
     Text,
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Reads the configuration: the built-in defaults, the file, the environment

@@ -18,7 +18,7 @@ use crate::{
 
 const DEFAULT_PORT: u16 = 587;
 const SHORTEST: Duration = Duration::from_millis(1);
-const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// Reads everything about relays.
 pub(super) fn settings(root: &Section<'_>) -> Settings {

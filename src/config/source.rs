@@ -36,9 +36,8 @@ impl Sources {
         Self {
             file: file.or_else(|| default().map(PathBuf::from)),
             env: env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+                .map(|(name, value)| (lossy(name), lossy(value)))
                 .filter(|(name, _)| name.starts_with(PREFIX))
-                .map(|(name, value)| (name, lossy(value)))
                 .collect(),
             overrides,
         }
@@ -100,6 +99,7 @@ fn unspell(mut keys: Vec<String>) -> Vec<String> {
     keys
 }
 
+/// Octets that are no text make a value that no setting takes, which is then told.
 fn lossy(value: OsString) -> String {
     value
         .into_string()
@@ -107,14 +107,11 @@ fn lossy(value: OsString) -> String {
 }
 
 fn layer(keys: Vec<String>, text: &str, origin: &Origin) -> Node {
-    let value = keys
-        .into_iter()
-        .rev()
-        .fold(untyped(text, origin), |value, key| Node {
-            value: Value::Table(Table::from([(key, value)])),
-            origin: origin.clone(),
-        });
-    value
+    let value = untyped(text, origin);
+    keys.into_iter().rev().fold(value, |value, key| Node {
+        value: Value::Table(Table::from([(key, value)])),
+        origin: origin.clone(),
+    })
 }
 
 /// A JSON array or object, where it is one; a text otherwise.

@@ -30,7 +30,7 @@ fn without_any_source_the_defaults_hold() {
     let config = load(&Sources::default()).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:50051");
     assert_eq!(config.server.max_request_bytes, 48 << 20);
-    assert_eq!(config.server.default_deadline, Duration::from_secs(120));
+    assert_eq!(config.server.default_deadline, Duration::from_mins(2));
     assert_eq!(config.server.drain, Duration::from_secs(30));
     assert!(config.server.reflection);
     assert_eq!(config.idempotency.keep, 72 * HOUR);
@@ -59,7 +59,7 @@ fn each_source_wins_over_the_one_before_key_by_key() {
     assert_eq!(server.listen.port(), 4);
     assert_eq!(server.drain, Duration::from_secs(2));
     assert!(!server.reflection);
-    assert_eq!(server.default_deadline, Duration::from_secs(120));
+    assert_eq!(server.default_deadline, Duration::from_mins(2));
 }
 
 #[test]
