@@ -100,15 +100,11 @@ pub(super) struct Findings {
 
 impl Findings {
     pub(super) fn problem(&self, origin: &Origin, key: Option<&str>, message: impl Into<String>) {
-        let problem = Problem {
+        self.problems.borrow_mut().push(Problem {
             origin: origin.clone(),
             key: key.map(str::to_owned),
             message: message.into(),
-        };
-        let mut problems = self.problems.borrow_mut();
-        if !problems.contains(&problem) {
-            problems.push(problem);
-        }
+        });
     }
 
     pub(super) fn warn(&self, warning: String) {

@@ -13,6 +13,10 @@ use super::{
 /// What an environment variable starts with that sets a key.
 const PREFIX: &str = "POSTHASTE__";
 
+/// More keys below one another than any setting has. What follows them is one
+/// key, and an unknown one.
+const MAX_KEYS: usize = 8;
+
 /// Where a configuration comes from. Later fields win over earlier ones, and
 /// all of them over the built-in defaults.
 ///
@@ -57,13 +61,13 @@ impl Sources {
         env.sort();
         let env = env.into_iter().map(|(name, value)| {
             let keys: Vec<_> = name[PREFIX.len()..]
-                .split("__")
+                .splitn(MAX_KEYS, "__")
                 .map(str::to_ascii_lowercase)
                 .collect();
             layer(unspell(keys), value, &Origin::Environment(name.clone()))
         });
         let flags = self.overrides.iter().map(|(key, value)| {
-            let keys = key.split('.').map(str::to_owned).collect();
+            let keys = key.splitn(MAX_KEYS, '.').map(str::to_owned).collect();
             layer(keys, value, &Origin::Flag(key.clone()))
         });
         Some(file.into_iter().chain(env).chain(flags).collect())

@@ -86,3 +86,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn deep_keys_exhaust_no_stack() {
+    let deep = "a.".repeat(20_000);
+    let fixture = Fixture::new();
+    let file = |name: &str, text: &str| Sources {
+        file: Some(fixture.write(name, text)),
+        ..Sources::default()
+    };
+    let value = "1".to_owned();
+    for sources in [
+        file("a.toml", &format!("{deep}a = 1")),
+        file("b.toml", &format!("a = {}", "[".repeat(20_000))),
+        file("a.json", &"[".repeat(20_000)),
+        file("b.json", &r#"{"a":"#.repeat(20_000)),
+        Sources {
+            env: vec![(
+                format!("POSTHASTE__{}", deep.replace('.', "__")),
+                value.clone(),
+            )],
+            overrides: vec![(deep, value)],
+            ..Sources::default()
+        },
+    ] {
+        assert!(load(&sources).is_err());
+    }
+}
