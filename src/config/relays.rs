@@ -22,9 +22,9 @@ const LONGEST: Duration = Duration::from_hours(1);
 
 /// Reads everything about relays.
 pub(super) fn settings(root: &Section<'_>) -> Settings {
-    let section = root.section("tls");
-    let global = tls::settings(&section);
-    check_versions(&section, &global);
+    let tls_section = root.section("tls");
+    let global = tls::settings(&tls_section);
+    check_versions(&tls_section, &global);
 
     let ehlo_name = host_name::ehlo();
     let sections = root.named("relays");
@@ -47,7 +47,7 @@ pub(super) fn settings(root: &Section<'_>) -> Settings {
                 None => "needs `host`".to_owned(),
             });
         }
-        relays.extend(relay(section, parsed, &global, &ehlo_name));
+        relays.extend(relay(section, parsed, (&tls_section, &global), &ehlo_name));
     }
     let routes = routes(root, &names);
     let custom = custom(&root.section("custom_relays"), ehlo_name);
@@ -74,7 +74,7 @@ pub(super) fn settings(root: &Section<'_>) -> Settings {
 fn relay(
     section: &Section<'_>,
     name: Option<RelayName>,
-    global: &crate::tls::Settings,
+    (global_section, global): (&Section<'_>, &crate::tls::Settings),
     ehlo_name: &str,
 ) -> Option<Relay> {
     let host = section.read("host", kind::host);
@@ -92,15 +92,18 @@ fn relay(
     let merged = global.clone().merge(own.clone());
     check_versions(&tls_section, &merged);
     let mode = merged.mode.unwrap_or(TlsMode::of_port(port));
+    let trusts = tls::trusts_something([global_section, &tls_section], &merged);
     let may_add_anchors = allow_tls_options.contains(&TlsOption::TrustAnchors);
-    if mode != TlsMode::Plaintext && !may_add_anchors && !tls::trusts_something(&merged) {
+    if mode != TlsMode::Plaintext && !may_add_anchors && !trusts {
         section.wrong_here(
             "trusts no certificate: `system_roots` is false, and there is no `ca_file` and no pin",
         );
     }
     let host = host?;
     if !is_loopback(&host) {
-        check_exposure(section, &tls_section, mode, credentials.is_some());
+        let authenticates =
+            credentials_section.has("password_file") || credentials_section.has("token_file");
+        check_exposure(section, &tls_section, mode, authenticates);
     }
     Some(Relay {
         name: name?,

@@ -46,12 +46,15 @@ pub(super) fn check_versions(section: &Section<'_>, merged: &Settings) {
     }
 }
 
-/// Whether `merged` settings trust anything at all.
-pub(super) fn trusts_something(merged: &Settings) -> bool {
-    let some = |list: Option<usize>| list.is_some_and(|length| length > 0);
+/// Whether `merged` settings, which come from `layers`, trust anything at all.
+pub(super) fn trusts_something(layers: [&Section<'_>; 2], merged: &Settings) -> bool {
+    // What is set but cannot be read is told by itself, and so counts here.
+    let some = |key, length: Option<usize>| {
+        length != Some(0) && layers.iter().any(|section| section.has(key))
+    };
     merged.system_roots.unwrap_or(true)
-        || some(merged.trust_anchors.as_ref().map(Vec::len))
-        || some(merged.key_pins.as_ref().map(Vec::len))
+        || some("ca_file", merged.trust_anchors.as_ref().map(Vec::len))
+        || some("key_pins", merged.key_pins.as_ref().map(Vec::len))
 }
 
 fn trust_anchors(node: &Node) -> Result<Vec<CertificateDer<'static>>, String> {

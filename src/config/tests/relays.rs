@@ -285,6 +285,9 @@ fn some_version_and_some_trust_must_be_left_over_both_layers() {
           there is no `ca_file` and no pin"
         ]
     );
+    assert_eq!(of("system_roots = false", "key_pins = []"), problems);
+    let problems = of("system_roots = false", "ca_file = 'missing'");
+    assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!(of("system_roots = false", "mode = 'plaintext'"), none);
     assert_eq!(of("system_roots = false", "system_roots = true"), none);
 }
