@@ -36,11 +36,11 @@ impl Cli {
     /// Runs the command.
     pub fn run(self) -> ExitCode {
         match self.command {
-            Command::Serve(args) => serve::run(&args),
+            Command::Serve(args) => serve::run(args),
             Command::Send(args) => send::run(*args),
             #[cfg(feature = "testrelay")]
             Command::Demo(args) => demo::run(args),
-            Command::Config(args) => config::run(&args),
+            Command::Config(args) => config::run(args),
         }
     }
 }

@@ -44,7 +44,7 @@ enum StartError {
 }
 
 /// Serves until it is told to stop.
-pub fn run(args: &Args) -> ExitCode {
+pub fn run(args: Args) -> ExitCode {
     match serve(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -54,8 +54,8 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn serve(args: &Args) -> Result<(), StartError> {
-    let config = config::load(&args.source.sources())?;
+fn serve(args: Args) -> Result<(), StartError> {
+    let config = config::load(&args.source.into_sources())?;
     start_log(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
