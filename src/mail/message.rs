@@ -1,11 +1,11 @@
 //! What is carried: a message to compose, or one that is complete.
 
-use std::{fmt, time::SystemTime};
+use std::fmt;
 
 use bytes::Bytes;
 
 use super::{
-    ContentId, FileName, Header, ListUnsubscribe, Mailbox, MediaType, MessageId, RawMessage,
+    ContentId, Date, FileName, Header, ListUnsubscribe, Mailbox, MediaType, MessageId, RawMessage,
     Reference, Subject,
 };
 
@@ -48,7 +48,7 @@ pub struct Message {
     /// The Message-ID. `mime` makes one when there is none.
     pub message_id: Option<MessageId>,
     /// The origination date. The time of composition when there is none.
-    pub date: Option<SystemTime>,
+    pub date: Option<Date>,
     /// The messages that this one answers (RFC 5322 section 3.6.4).
     pub in_reply_to: Vec<Reference>,
     /// The thread that this one belongs to (RFC 5322 section 3.6.4).

@@ -2,6 +2,7 @@
 //! wrong once they exist, without I/O.
 
 mod address;
+mod date;
 mod envelope;
 mod header;
 mod id;
@@ -13,6 +14,7 @@ mod text;
 mod unsubscribe;
 
 pub use address::{Address, Mailbox};
+pub use date::Date;
 pub use envelope::{Envelope, RecipientPolicy};
 pub use header::{Header, HeaderName};
 pub use id::{ContentId, MessageId, Reference};
