@@ -1,0 +1,258 @@
+//! From a fresh connection to a session that is ready: greeting, EHLO,
+//! STARTTLS, AUTH.
+
+use std::{net::IpAddr, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Instant,
+};
+
+use super::{
+    Progress, Target,
+    auth::{self, Mechanism},
+    command::{Commands, EhloName},
+    connection::Connection,
+    ehlo::{self, Extensions},
+    error::{Foreign, Kind, Local, Stop},
+    failure::refusal,
+    reply::BadReply,
+    step::Step,
+    stream::Stream,
+};
+use crate::report::{Reply, Stage, Timings, TlsMode, TlsSession};
+
+/// The handshake keeps its time limit itself, and can say more about it.
+const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
+
+/// What a session needs on its way to being ready.
+pub(super) struct Opening<'a> {
+    pub(super) target: &'a Target,
+    pub(super) progress: &'a Progress,
+    /// The address that is connected to.
+    pub(super) ip: IpAddr,
+    pub(super) timings: Timings,
+    pub(super) tls: Option<TlsSession>,
+}
+
+impl Opening<'_> {
+    /// Gets a connection ready for transactions.
+    pub(super) async fn run<IO: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        io: IO,
+    ) -> Result<(Connection<IO>, Extensions), Box<Stop>> {
+        let name: EhloName = self
+            .target
+            .ehlo_name
+            .parse()
+            .map_err(|local| Stop::new(Stage::Ehlo, Kind::Local(local)))?;
+        let (mut connection, extensions) = match self.target.mode {
+            TlsMode::Implicit => {
+                let mut connection = self.handshake(io).await?;
+                let outcome = self.introduce(&mut connection, &name).await;
+                let (_, extensions) = or_leave(&mut connection, outcome)?;
+                (connection, extensions)
+            }
+            TlsMode::Starttls | TlsMode::StarttlsIfOffered | TlsMode::Plaintext => {
+                let mut connection = Connection::new(Stream::Plain(io));
+                let outcome = self.begin_plain(&mut connection, &name).await;
+                match or_leave(&mut connection, outcome)? {
+                    Some(extensions) => (connection, extensions),
+                    None => self.change_to_tls(connection, &name).await?,
+                }
+            }
+        };
+        let outcome = self.authenticate(&mut connection, &extensions).await;
+        or_leave(&mut connection, outcome)?;
+        Ok((connection, extensions))
+    }
+
+    async fn introduce<IO: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        connection: &mut Connection<IO>,
+        name: &EhloName,
+    ) -> Result<(Reply, Extensions), Box<Stop>> {
+        let greeting = self.greeting(connection).await?;
+        let extensions = self.ehlo(connection, name).await?;
+        Ok((greeting, extensions))
+    }
+
+    /// The part in plaintext. `None` when the relay waits for TLS to begin;
+    /// what it offers is then forgotten (RFC 3207 section 4.2).
+    async fn begin_plain<IO: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        connection: &mut Connection<IO>,
+        name: &EhloName,
+    ) -> Result<Option<Extensions>, Box<Stop>> {
+        let (greeting, extensions) = self.introduce(connection, name).await?;
+        let mode = self.target.mode;
+        if mode == TlsMode::Plaintext {
+            return Ok(Some(extensions));
+        }
+        let step = Step::enter(self.progress, Stage::Starttls, self.target.limits.starttls);
+        if !extensions.starttls {
+            if !mode.requires_tls() {
+                return Ok(Some(extensions));
+            }
+            return Err(step.stop(Kind::StarttlsMissing {
+                stripped: extensions.has_overwritten_keyword()
+                    || ehlo::is_overwritten_greeting(&greeting),
+            }));
+        }
+        let reply = connection.ask(&Commands::starttls(), &step).await?;
+        if reply.code.value() == 220 {
+            Ok(None)
+        } else {
+            Err(refused(&step, reply))
+        }
+    }
+
+    async fn change_to_tls<IO: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        connection: Connection<IO>,
+        name: &EhloName,
+    ) -> Result<(Connection<IO>, Extensions), Box<Stop>> {
+        let io = connection
+            .into_plain()
+            .map_err(|kind| Stop::new(Stage::Starttls, kind))?;
+        let mut connection = self.handshake(io).await?;
+        let outcome = self.ehlo(&mut connection, name).await;
+        let extensions = or_leave(&mut connection, outcome)?;
+        Ok((connection, extensions))
+    }
+
+    async fn handshake<IO: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        io: IO,
+    ) -> Result<Connection<IO>, Box<Stop>> {
+        let limit = self.target.limits.handshake;
+        let step = Step::enter(
+            self.progress,
+            Stage::TlsHandshake,
+            limit.saturating_add(HANDSHAKE_GRACE),
+        );
+        let started = Instant::now();
+        let handshake = self.target.tls.connect(io, self.target.mode, limit);
+        let outcome = step.wait(handshake).await?;
+        self.timings.tls_handshake = Some(started.elapsed());
+        let (stream, session) = outcome.map_err(|error| step.stop(Kind::Tls(error)))?;
+        self.tls = Some(session);
+        Ok(Connection::new(Stream::Tls(Box::new(stream))))
+    }
+
+    async fn greeting<IO: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        connection: &mut Connection<IO>,
+    ) -> Result<Reply, Box<Stop>> {
+        let step = Step::enter(self.progress, Stage::Greeting, self.target.limits.greeting);
+        let greeting = connection.reply(&step).await.map_err(|stop| {
+            let may_be_foreign = matches!(
+                stop.kind,
+                Kind::BadReply(BadReply::NoCode) | Kind::Closed { .. } | Kind::Timeout { .. }
+            );
+            match foreign(connection.unread()) {
+                Some(foreign) if may_be_foreign => step.stop(Kind::Foreign(foreign)),
+                _ => stop,
+            }
+        })?;
+        match greeting.code.value() {
+            220 => Ok(greeting),
+            400.. => Err(refused(&step, greeting)),
+            // NNTP greets with 200, for one.
+            _ => Err(step.stop(Kind::Foreign(Foreign::Unknown))),
+        }
+    }
+
+    async fn ehlo<IO: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        connection: &mut Connection<IO>,
+        name: &EhloName,
+    ) -> Result<Extensions, Box<Stop>> {
+        let step = Step::enter(self.progress, Stage::Ehlo, self.target.limits.ehlo);
+        let reply = connection.ask(&Commands::ehlo(name), &step).await?;
+        if reply.code.is_positive() {
+            return Ok(Extensions::parse(&reply));
+        }
+        // The relay is older than EHLO (RFC 5321 section 3.2).
+        if matches!(reply.code.value(), 500 | 502) {
+            let reply = connection.ask(&Commands::helo(name), &step).await?;
+            if reply.code.is_positive() {
+                return Ok(Extensions::default());
+            }
+            return Err(refused(&step, reply));
+        }
+        Err(refused(&step, reply))
+    }
+
+    async fn authenticate<IO: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        connection: &mut Connection<IO>,
+        extensions: &Extensions,
+    ) -> Result<(), Box<Stop>> {
+        let target = self.target;
+        let Some(credentials) = &target.credentials else {
+            return Ok(());
+        };
+        let step = Step::enter(self.progress, Stage::Auth, target.limits.auth);
+        if !connection.is_tls() && !self.ip.to_canonical().is_loopback() {
+            return Err(step.stop(Kind::Local(Local::PlaintextCredentials)));
+        }
+        let mechanism = Mechanism::choose(credentials, &extensions.auth).ok_or_else(|| {
+            step.stop(Kind::NoMechanism {
+                offered: extensions.auth.clone(),
+            })
+        })?;
+        let started = Instant::now();
+        let place = (&target.host, target.port);
+        let outcome = auth::authenticate(connection, credentials, mechanism, place, &step).await;
+        self.timings.auth = Some(started.elapsed());
+        outcome
+    }
+}
+
+/// Where the conversation stopped in good order, leaves in good order.
+fn or_leave<IO: AsyncRead + AsyncWrite + Unpin, T>(
+    connection: &mut Connection<IO>,
+    outcome: Result<T, Box<Stop>>,
+) -> Result<T, Box<Stop>> {
+    outcome.inspect_err(|stop| {
+        if stop.is_orderly() {
+            connection.leave();
+        }
+    })
+}
+
+/// A reply that should have been positive.
+pub(super) fn refused(step: &Step<'_>, reply: Reply) -> Box<Stop> {
+    step.stop(if reply.code.is_transient() || reply.code.is_permanent() {
+        Kind::Refused {
+            reason: refusal(step.stage(), &reply),
+            reply,
+            mechanism: None,
+        }
+    } else {
+        Kind::Unexpected(reply)
+    })
+}
+
+/// What `octets`, which should begin a greeting, begin instead.
+fn foreign(octets: &[u8]) -> Option<Foreign> {
+    let protocols: [(&[u8], &str); 5] = [
+        (b"HTTP/", "HTTP"),
+        (b"* ", "IMAP"),
+        (b"+OK", "POP3"),
+        (b"-ERR", "POP3"),
+        (b"SSH-", "SSH"),
+    ];
+    // A TLS record: an alert or a handshake message, of a version that begins
+    // with 3 (RFC 8446 section 5.1).
+    if let [21 | 22, 3, ..] = octets {
+        return Some(Foreign::Tls);
+    }
+    let known = protocols
+        .iter()
+        .find(|(start, _)| octets.starts_with(start))
+        .map(|(_, name)| Foreign::Protocol(name));
+    let is_code = octets.iter().take(3).all(u8::is_ascii_digit);
+    known.or((!is_code).then_some(Foreign::Unknown))
+}
