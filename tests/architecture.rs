@@ -101,8 +101,8 @@ const PLACES: &[Place] = &[
     },
     Place {
         names: &["rustls::", "tokio_rustls", "webpki::"],
-        allowed: &["tls", "testrelay"],
-        why: "only `tls` knows the TLS library",
+        allowed: &["tls", "testrelay", "config"],
+        why: "only `tls` knows the TLS library (`config` checks keys and certificates with it)",
     },
     Place {
         names: &["hickory_resolver"],
