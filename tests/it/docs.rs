@@ -96,3 +96,38 @@ fn the_examples_are_the_failures_that_they_are_on_the_page_of() {
         );
     }
 }
+
+/// Every setting that stands in the text between backticks.
+fn settings(text: &str) -> impl Iterator<Item = &str> {
+    let sections = ["relays.NAME.", "server.", "custom_relays."];
+    text.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(move |code| sections.iter().any(|section| code.starts_with(section)))
+}
+
+#[test]
+fn the_pages_name_settings_that_exist() {
+    let handbook = fs::read_to_string(docs().join("configuration.md")).unwrap();
+    let keys: Vec<_> = settings(&handbook).collect();
+    let exists = |setting: &str| {
+        keys.iter().any(|key| {
+            // A section stands for the keys in it.
+            key.strip_prefix(setting)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    };
+    let mut count = 0;
+    for reason in Reason::iter() {
+        let page = page(reason).replace("```", "");
+        for setting in settings(&page) {
+            assert!(exists(setting), "{}: `{setting}`", reason.name());
+            count += 1;
+        }
+    }
+    assert!(count > 50, "only {count} settings were found");
+    let index = fs::read_to_string(docs().join("errors.md")).unwrap();
+    for setting in settings(&index) {
+        assert!(exists(setting), "errors.md: `{setting}`");
+    }
+}
