@@ -72,7 +72,8 @@ pub async fn run(
             default_deadline: config.server.default_deadline,
             reflection: config.server.reflection,
         },
-    );
+    )
+    .await;
 
     let connections = Connections::new(routes, config.server.max_connections);
     tokio::select! {

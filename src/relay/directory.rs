@@ -1,6 +1,6 @@
 //! Finds the relay for a mail, and the TLS policy it is reached under.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use rustls_pki_types::ServerName;
 

@@ -1,6 +1,5 @@
 //! What to do about a failure, with the setting that would do it.
 
-use super::TlsOption;
 use crate::{
     report::{Action, Party, Reason, RelayFailure, RelayOrigin, Remedy, TlsMode},
     smtp::{Host, Target},

@@ -108,7 +108,7 @@ impl Service {
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if let Some((_, address)) = line.split_once("listening on ") {
-                    let _ = said.send(address.split_whitespace().next().map(String::from));
+                    let _ = said.send(address.split(['"', ' ']).next().map(String::from));
                 }
                 let mut stderr = stderr.lock().unwrap();
                 stderr.push_str(&line);
