@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::{
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::{Instant, timeout},
 };
 
@@ -44,10 +44,13 @@ pub(super) async fn connect(
 }
 
 async fn dial(ip: IpAddr, port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((ip, port)).await?;
+    let socket = match ip {
+        IpAddr::V4(_) => TcpSocket::new_v4()?,
+        IpAddr::V6(_) => TcpSocket::new_v6()?,
+    };
     // A command must not wait for the acknowledgement of the last one.
-    stream.set_nodelay(true)?;
-    Ok(stream)
+    socket.set_nodelay(true)?;
+    socket.connect((ip, port).into()).await
 }
 
 fn reason(error: &io::Error) -> Reason {
@@ -69,7 +72,7 @@ mod tests {
 
     const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     /// Nothing but loopback has a route to it.
-    const UNROUTABLE: IpAddr = IpAddr::V4(Ipv4Addr::new(255, 255, 255, 255));
+    const UNROUTABLE: IpAddr = IpAddr::V4(Ipv4Addr::BROADCAST);
 
     fn reasons(outcome: Result<(TcpStream, IpAddr), Kind>) -> Vec<Reason> {
         match outcome {
@@ -104,7 +107,7 @@ mod tests {
     #[tokio::test]
     async fn an_address_that_does_not_answer_takes_its_limit_and_no_more() {
         // A listener whose queue is full drops what comes.
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
         socket.bind((LOCALHOST, 0).into()).unwrap();
         let listener = socket.listen(1).unwrap();
         let port = listener.local_addr().unwrap().port();

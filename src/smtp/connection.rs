@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use super::{
     command::Commands,
-    error::{Kind, Stop},
+    error::{Halt, Kind},
     reply::Parser,
     step::Step,
     stream::Stream,
@@ -67,11 +67,7 @@ impl<IO> Connection<IO> {
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     /// Sends one command, and waits for its reply.
-    pub(super) async fn ask(
-        &mut self,
-        command: &Commands,
-        step: &Step<'_>,
-    ) -> Result<Reply, Box<Stop>> {
+    pub(super) async fn ask(&mut self, command: &Commands, step: &Step<'_>) -> Result<Reply, Halt> {
         self.send(command, step).await?;
         self.reply(step).await
     }
@@ -81,11 +77,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     ///
     /// That the relay no longer reads is no error here, since its last words
     /// may say why: [`Connection::reply`] tells.
-    pub(super) async fn send(
-        &mut self,
-        commands: &Commands,
-        step: &Step<'_>,
-    ) -> Result<(), Box<Stop>> {
+    pub(super) async fn send(&mut self, commands: &Commands, step: &Step<'_>) -> Result<(), Halt> {
         step.wait(self.pump(commands.octets(), commands.count(), false))
             .await
             .map(drop)
@@ -93,16 +85,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
 
     /// Sends octets of a message, to which no reply is due. `false` when they
     /// were not all written, since the relay replied or hung up meanwhile.
-    pub(super) async fn send_data(
-        &mut self,
-        octets: &[u8],
-        step: &Step<'_>,
-    ) -> Result<bool, Box<Stop>> {
+    pub(super) async fn send_data(&mut self, octets: &[u8], step: &Step<'_>) -> Result<bool, Halt> {
         step.wait(self.pump(octets, 1, true)).await
     }
 
     /// The next reply.
-    pub(super) async fn reply(&mut self, step: &Step<'_>) -> Result<Reply, Box<Stop>> {
+    pub(super) async fn reply(&mut self, step: &Step<'_>) -> Result<Reply, Halt> {
         let bounded = match self.write_end {
             None => *step,
             Some(_) => step.at_most(LAST_WORDS),
@@ -117,12 +105,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         });
         match bounded.wait(next).await {
             Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(end)) => Err(step.stop(end.unwrap_or(Kind::Closed {
+            Ok(Err(end)) => Err(step.halt(end.unwrap_or(Kind::Closed {
                 heard: self.has_spoken,
             }))),
-            Err(stop) => match (stop.kind, self.write_end.take()) {
-                (Kind::Timeout { .. }, Some(error)) => Err(step.stop(self.broken(error))),
-                (kind, _) => Err(step.stop(kind)),
+            Err(halt) => match (halt.kind, self.write_end.take()) {
+                (Kind::Timeout { .. }, Some(error)) => Err(step.halt(self.broken(error))),
+                (kind, _) => Err(step.halt(kind)),
             },
         }
     }

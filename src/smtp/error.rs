@@ -49,19 +49,19 @@ impl std::error::Error for Error {
 }
 
 /// What went wrong, and where: an [`Error`] without its surroundings.
-pub(super) struct Stop {
+pub(super) struct Halt {
     pub(super) stage: Stage,
     pub(super) kind: Kind,
 }
 
-impl Stop {
-    pub(super) fn new(stage: Stage, kind: Kind) -> Box<Self> {
+impl Halt {
+    pub(super) fn new(stage: Stage, kind: Kind) -> Self {
         // A handshake may fail as late as on the first read after it.
         let stage = match kind {
             Kind::Tls(_) => Stage::TlsHandshake,
             _ => stage,
         };
-        Box::new(Self { stage, kind })
+        Self { stage, kind }
     }
 
     pub(super) fn reason(&self) -> Reason {

@@ -20,6 +20,8 @@ mod failure;
 mod host;
 mod limits;
 mod opening;
+#[cfg(test)]
+mod peer;
 mod progress;
 mod reply;
 mod resolve;

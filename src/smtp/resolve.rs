@@ -169,7 +169,14 @@ mod tests {
                 let answers = if is_a { addresses } else { &[] };
                 let mut answer = question[..name_end + 4].to_vec();
                 answer[2..4].copy_from_slice(&[0x81, 0x80 | code]);
-                answer[6..12].copy_from_slice(&[0, answers.len() as u8, 0, 0, 0, 0]);
+                answer[6..12].copy_from_slice(&[
+                    0,
+                    u8::try_from(answers.len()).unwrap(),
+                    0,
+                    0,
+                    0,
+                    0,
+                ]);
                 for address in answers {
                     answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
                     answer.extend(address);

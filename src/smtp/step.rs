@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     Progress,
-    error::{Kind, Stop},
+    error::{Halt, Kind},
 };
 use crate::report::Stage;
 
@@ -40,17 +40,17 @@ impl<'a> Step<'a> {
         self.stage
     }
 
-    pub(super) fn stop(&self, kind: Kind) -> Box<Stop> {
-        Stop::new(self.stage, kind)
+    pub(super) fn halt(&self, kind: Kind) -> Halt {
+        Halt::new(self.stage, kind)
     }
 
     /// Waits, until the limit runs out or the caller gives up.
-    pub(super) async fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, Box<Stop>> {
+    pub(super) async fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, Halt> {
         tokio::select! {
             biased;
-            () = self.progress.abandoned() => Err(self.stop(Kind::Abandoned)),
+            () = self.progress.abandoned() => Err(self.halt(Kind::Abandoned)),
             outcome = tokio::time::timeout(self.limit, future) => {
-                outcome.map_err(|_| self.stop(Kind::Timeout { limit: self.limit }))
+                outcome.map_err(|_| self.halt(Kind::Timeout { limit: self.limit }))
             }
         }
     }

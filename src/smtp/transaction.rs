@@ -13,7 +13,7 @@ use super::{
     Progress, Session,
     command::{Commands, MailParameters},
     data::Stuffed,
-    error::{Error, Kind, Stop},
+    error::{Error, Halt, Kind},
     failure::refusal,
     opening::refused,
     step::Step,
@@ -107,9 +107,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 recipients,
                 elapsed,
             }),
-            Err(stop) => {
-                settle(&mut recipients, &stop);
-                Err(self.error(*stop, recipients))
+            Err(halt) => {
+                settle(&mut recipients, &halt);
+                Err(self.error(halt, recipients))
             }
         }
     }
@@ -119,9 +119,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         transaction: Transaction<'_>,
         progress: &Progress,
         recipients: &mut [RecipientResult],
-    ) -> Result<Reply, Box<Stop>> {
+    ) -> Result<Reply, Halt> {
         let step = Step::enter(progress, Stage::MailFrom, self.limits.mail);
-        let mail = self.mail(&transaction).map_err(|kind| step.stop(kind))?;
+        let mail = self.mail(&transaction).map_err(|kind| step.halt(kind))?;
         let policy = transaction.policy;
 
         self.is_usable = false;
@@ -137,7 +137,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         .await;
         let is_orderly = match &outcome {
             Ok(_) => true,
-            Err(stop) => stop.is_orderly() && self.tidy_up(standing, progress).await,
+            Err(halt) => halt.is_orderly() && self.tidy_up(standing, progress).await,
         };
         self.is_usable = is_orderly && self.connection.is_quiet();
         outcome
@@ -176,7 +176,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         policy: RecipientPolicy,
         recipients: &[RecipientResult],
         standing: &mut Standing,
-    ) -> Result<(), Box<Stop>> {
+    ) -> Result<(), Halt> {
         let mut group = mail;
         if self.extensions.pipelining {
             for recipient in recipients {
@@ -204,7 +204,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         policy: RecipientPolicy,
         recipients: &mut [RecipientResult],
         standing: &mut Standing,
-    ) -> Result<(), Box<Stop>> {
+    ) -> Result<(), Halt> {
         let step = Step::enter(progress, Stage::RcptTo, self.limits.rcpt);
         for recipient in recipients.iter_mut() {
             if !self.extensions.pipelining {
@@ -213,7 +213,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             }
             let reply = self.hear(&step, standing).await?;
             let Some(state) = state(&reply) else {
-                return Err(step.stop(Kind::Unexpected(reply)));
+                return Err(step.halt(Kind::Unexpected(reply)));
             };
             recipient.state = state;
             recipient.reply = Some(reply.clone());
@@ -223,7 +223,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         }
         match refusal_of_recipients(recipients, policy) {
             None => Ok(()),
-            Some((reason, reply)) => Err(step.stop(Kind::Refused {
+            Some((reason, reply)) => Err(step.halt(Kind::Refused {
                 reason,
                 reply,
                 mechanism: None,
@@ -237,7 +237,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         body: &Body,
         progress: &Progress,
         standing: &mut Standing,
-    ) -> Result<Reply, Box<Stop>> {
+    ) -> Result<Reply, Halt> {
         let step = Step::enter(progress, Stage::Data, self.limits.data);
         if !standing.data_due {
             self.say(&Commands::data(), &step, standing).await?;
@@ -259,7 +259,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             let mut step = step;
             if is_last {
                 if !progress.commit() {
-                    return Err(step.stop(Kind::Abandoned));
+                    return Err(step.halt(Kind::Abandoned));
                 }
                 step = Step::enter(progress, Stage::EndOfData, self.limits.data);
             }
@@ -283,12 +283,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     }
 
     /// Why the relay broke into the message.
-    async fn interruption(&mut self, step: &Step<'_>) -> Box<Stop> {
+    async fn interruption(&mut self, step: &Step<'_>) -> Halt {
         match self.connection.reply(step).await {
             // It cannot have taken what was not sent.
-            Ok(reply) if reply.code.is_positive() => step.stop(Kind::Unexpected(reply)),
+            Ok(reply) if reply.code.is_positive() => step.halt(Kind::Unexpected(reply)),
             Ok(reply) => refused(step, reply),
-            Err(stop) => stop,
+            Err(halt) => halt,
         }
     }
 
@@ -317,7 +317,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 _ => Ok(true),
             }
         };
-        let outcome: Result<Result<bool, Box<Stop>>, _> = step.wait(tidy).await;
+        let outcome: Result<Result<bool, Halt>, _> = step.wait(tidy).await;
         matches!(outcome, Ok(Ok(true)))
     }
 
@@ -326,12 +326,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         commands: &Commands,
         step: &Step<'_>,
         standing: &mut Standing,
-    ) -> Result<(), Box<Stop>> {
+    ) -> Result<(), Halt> {
         standing.due += commands.count();
         self.connection.send(commands, step).await
     }
 
-    async fn hear(&mut self, step: &Step<'_>, standing: &mut Standing) -> Result<Reply, Box<Stop>> {
+    async fn hear(&mut self, step: &Step<'_>, standing: &mut Standing) -> Result<Reply, Halt> {
         let reply = self.connection.reply(step).await?;
         standing.due -= 1;
         Ok(reply)
@@ -373,11 +373,11 @@ fn refusal_of_recipients(
 }
 
 /// What a transaction that failed makes of the recipients that were accepted.
-fn settle(recipients: &mut [RecipientResult], stop: &Stop) {
-    let is_unknown = stop.reason() == Reason::OutcomeUnknown;
-    let (fate, reply) = match &stop.kind {
+fn settle(recipients: &mut [RecipientResult], halt: &Halt) {
+    let is_unknown = halt.reason() == Reason::OutcomeUnknown;
+    let (fate, reply) = match &halt.kind {
         _ if is_unknown => (RecipientState::Unknown, None),
-        Kind::Refused { reply, .. } if matches!(stop.stage, Stage::Data | Stage::EndOfData) => {
+        Kind::Refused { reply, .. } if matches!(halt.stage, Stage::Data | Stage::EndOfData) => {
             (state(reply).unwrap_or(RecipientState::NotSent), Some(reply))
         }
         _ => (RecipientState::NotSent, None),
@@ -389,3 +389,6 @@ fn settle(recipients: &mut [RecipientResult], stop: &Stop) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,7 +97,7 @@ impl Connector {
             }
             Err(_elapsed) => io::Error::new(io::ErrorKind::TimedOut, TimeLimit(limit)),
         };
-        Err(self.failure(error, &witness.seen(), mode, None))
+        Err(Box::new(self.failure(error, &witness.seen(), mode, None)))
     }
 
     /// What an error in or right after a handshake means, with `settled` where
@@ -108,7 +108,7 @@ impl Connector {
         seen: &Seen,
         mode: TlsMode,
         settled: Option<TlsSession>,
-    ) -> Box<HandshakeError> {
+    ) -> HandshakeError {
         let Inner {
             server_name, offer, ..
         } = &*self.0;
@@ -153,14 +153,14 @@ impl Connector {
             trust_source: self.0.trust_source,
             tls_rpt_result_type: reason::tls_rpt_result_type(finding.reason),
         };
-        Box::new(HandshakeError {
+        HandshakeError {
             reason: finding.reason,
             confidence: finding.confidence,
             alternatives: finding.alternatives,
             summary: finding.summary,
             evidence: Box::new(evidence),
             source: error,
-        })
+        }
     }
 
     /// What the relay's first message had settled.

@@ -23,6 +23,7 @@ mod version;
 mod witness;
 
 #[cfg(test)]
+#[cfg(feature = "testrelay")]
 mod tests;
 
 pub use error::HandshakeError;

@@ -15,7 +15,6 @@ pub(super) fn offer(policy: &Policy) -> TlsOffer {
         cipher_suites: provider
             .cipher_suites
             .iter()
-            .filter(|suite| protocols.contains(&suite.version()))
             .map(|suite| suite_name(suite.suite()))
             .collect(),
         key_exchange_groups: provider

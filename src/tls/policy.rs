@@ -104,7 +104,10 @@ fn versions(settings: &Settings) -> Result<Vec<Version>, PolicyError> {
         return Err(PolicyError::MinAboveMax { min, max });
     }
     let all = [Version::Tls12, Version::Tls13];
-    Ok(all.into_iter().filter(|it| (min..=max).contains(it)).collect())
+    Ok(all
+        .into_iter()
+        .filter(|it| (min..=max).contains(it))
+        .collect())
 }
 
 /// Without key exchange that withstands quantum computers, whose shares make

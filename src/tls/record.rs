@@ -266,7 +266,7 @@ mod tests {
             IoSlice::new(b"\x01\x02\x00\x01"),
             IoSlice::new(&[0; 506]),
         ];
-        recorder.write_vectored(&parts).await.unwrap();
+        assert_eq!(recorder.write_vectored(&parts).await.unwrap(), 512);
         assert_eq!(recorder.io.vectored, 1);
         assert_eq!(witness.seen().hello_bytes(), 5 + 512);
     }

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Connector, HandshakeError, record::Recorder, reason, witness::ClientAuth};
+use super::{Connector, HandshakeError, reason, record::Recorder, witness::ClientAuth};
 use crate::report::TlsSession;
 
 /// An established TLS connection.
@@ -55,7 +55,8 @@ impl<IO> TlsStream<IO> {
             Some(tls_error) => io::Error::new(error.kind(), tls_error.clone()),
             None => io::Error::new(error.kind(), error.to_string()),
         };
-        Some(connector.failure(error, &seen, session.mode, Some(session.clone())))
+        let failure = connector.failure(error, &seen, session.mode, Some(session.clone()));
+        Some(Box::new(failure))
     }
 
     /// The relay has spoken: it has accepted the handshake.

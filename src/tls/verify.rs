@@ -97,13 +97,8 @@ impl ServerCertVerifier for Verifier {
         }
 
         let chain = self.chain.as_ref().ok_or(CertificateError::UnknownIssuer)?;
-        let verified = chain.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        )?;
+        let verified =
+            chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
         if pinning {
             self.verify_pin(&leaf.ok_or(CertificateError::BadEncoding)?)?;
         }

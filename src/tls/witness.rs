@@ -33,7 +33,7 @@ pub(super) struct Seen {
     /// The first bytes received, at most [`PREFIX`].
     pub(super) received: Vec<u8>,
     /// The header of the first record sent.
-    sent: Vec<u8>,
+    pub(super) sent: Vec<u8>,
     /// Whether the connection was reset, rather than closed.
     pub(super) reset: bool,
     /// The chain that the relay presented, leaf first.

@@ -104,9 +104,9 @@ fn top<'a, 'b>(
     let mut top = leaf;
     // Each step uses another certificate, or the chain is a circle.
     for _ in 1..chain.len() {
-        let issuer = chain.iter().find(|it| {
-            it.subject().as_raw() == top.issuer().as_raw() && !std::ptr::eq(*it, top) && it.is_ca()
-        });
+        let issuer = chain
+            .iter()
+            .find(|it| it.subject().as_raw() == top.issuer().as_raw() && !std::ptr::eq(*it, top));
         match issuer {
             Some(issuer) if !std::ptr::eq(issuer, leaf) => top = issuer,
             _ => break,

@@ -2,27 +2,22 @@
 
 use std::io;
 
-use super::{Facts, Finding, TimeLimit, say};
+use super::{Facts, Finding, TimeLimit, received::intolerant, say};
 use crate::{
-    report::{Reason, TlsMode, TlsVersion},
+    report::{Reason, TlsMode},
     tls::{opening::Opening, record::is_gone, witness::ClientAuth},
 };
-
-/// A `ClientHello` above this does not fit into one packet of most networks,
-/// nor past some middleboxes.
-const LARGE: u32 = 1_200;
 
 /// Why the connection ended with `error`.
 pub(super) fn of(error: &io::Error, facts: &Facts<'_>) -> Finding {
     let limit = error.get_ref().and_then(|it| it.downcast_ref());
     if let Some(TimeLimit(limit)) = limit {
         let progress = progress(facts);
-        let finding = silent(
+        return silent(
             Reason::HandshakeTimeout,
             format!("The handshake was not complete after {limit:?}: {progress}"),
             facts,
         );
-        return finding;
     }
     match error.kind() {
         io::ErrorKind::TimedOut => silent(
@@ -79,30 +74,21 @@ fn gone(kind: io::ErrorKind, facts: &Facts<'_>) -> Finding {
 
 /// A relay that answers our `ClientHello` with nothing may not bear it.
 fn silent(reason: Reason, summary: String, facts: &Facts<'_>) -> Finding {
-    let mut causes = Vec::new();
-    let hello_bytes = facts.seen.hello_bytes();
-    if *facts.opening == Opening::Silence && hello_bytes > 0 {
-        if hello_bytes > LARGE {
-            causes.push(Reason::HelloTooLarge);
-        }
-        if facts.offer.versions.contains(&TlsVersion::Tls13) {
-            causes.push(Reason::VersionIntolerant);
-        }
-    }
-    if causes.is_empty() {
-        Finding::observed(reason, summary)
+    let hello_is_out = facts.seen.hello_bytes() > 0;
+    if *facts.opening == Opening::Silence && hello_is_out {
+        Finding::ambiguous(reason, intolerant(facts), summary)
     } else {
-        Finding::ambiguous(reason, causes, summary)
+        Finding::observed(reason, summary)
     }
 }
 
 /// How far the relay got.
 fn progress(facts: &Facts<'_>) -> String {
     match facts.opening {
-        Opening::Silence => format!(
-            "the relay did not answer our ClientHello of {} bytes",
-            facts.seen.hello_bytes()
-        ),
+        Opening::Silence => match facts.seen.hello_bytes() {
+            0 => "our ClientHello did not go out".to_owned(),
+            size => format!("the relay did not answer our ClientHello of {size} bytes"),
+        },
         Opening::ServerHello(_) if facts.seen.chain.is_empty() => {
             "the relay sent its ServerHello and then no more".to_owned()
         }

@@ -6,9 +6,12 @@
 mod certificate;
 mod chain;
 mod ending;
+mod name;
 mod negotiation;
 mod received;
 mod say;
+mod signature;
+mod validity;
 
 use std::{
     io,
@@ -77,8 +80,11 @@ impl Finding {
         }
     }
 
-    /// It is this reason, or one of the alternatives.
+    /// It is this reason, or one of the alternatives. Without any, it is seen.
     fn ambiguous(reason: Reason, alternatives: Vec<Reason>, summary: impl Into<String>) -> Self {
+        if alternatives.is_empty() {
+            return Self::observed(reason, summary);
+        }
         Self {
             confidence: Confidence::Ambiguous,
             alternatives,
@@ -210,6 +216,3 @@ pub(super) fn tls_rpt_result_type(reason: Reason) -> Option<&'static str> {
         _ => "validation-failure",
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,6 +8,11 @@ use crate::{
     tls::{opening::Opening, witness::ClientAuth},
 };
 
+/// A `ClientHello` above this does not fit into one packet of most networks,
+/// nor past some middleboxes.
+const LARGE: u32 = 1_200;
+const UNRECOGNIZED_NAME: u8 = 112;
+
 /// Why the relay sent `alert`.
 pub(super) fn of(alert: AlertDescription, facts: &Facts<'_>) -> Finding {
     use AlertDescription as Alert;
@@ -28,17 +33,15 @@ pub(super) fn of(alert: AlertDescription, facts: &Facts<'_>) -> Finding {
         {
             client_certificate(facts)
         }
-        Alert::HandshakeFailure if *facts.opening == Opening::Alert(2, alert.into()) => {
-            Finding::ambiguous(
-                Reason::HandshakeRefused,
-                without_a_word(facts),
-                format!(
-                    "The relay refused the handshake with {said}, which does not say why; \
+        Alert::HandshakeFailure if facts.opening.server_hello().is_none() => Finding::ambiguous(
+            Reason::HandshakeRefused,
+            without_a_word(facts),
+            format!(
+                "The relay refused the handshake with {said}, which does not say why; \
                      it was offered {}",
-                    say::offered(facts.offer)
-                ),
-            )
-        }
+                say::offered(facts.offer)
+            ),
+        ),
         Alert::ProtocolVersion => Finding::observed(
             Reason::NoCommonVersion,
             format!(
@@ -77,6 +80,28 @@ pub(super) fn of(alert: AlertDescription, facts: &Facts<'_>) -> Finding {
             Reason::Corrupted,
             format!("What posthaste sent was damaged on the way: the relay sent {said}"),
         ),
+        Alert::BadCertificate
+        | Alert::UnsupportedCertificate
+        | Alert::CertificateRevoked
+        | Alert::CertificateExpired
+        | Alert::CertificateUnknown
+        | Alert::UnknownCA => Finding::ambiguous(
+            Reason::HandshakeRefused,
+            vec![Reason::ClientCertRequired, Reason::ClientCertRejected],
+            format!(
+                "The relay refused the handshake over a client certificate that it had not \
+                 asked for: it sent {said}"
+            ),
+        ),
+        Alert::UnexpectedMessage | Alert::IllegalParameter | Alert::DecodeError
+            if facts.opening.server_hello().is_none() =>
+        {
+            Finding::ambiguous(
+                Reason::HandshakeRefused,
+                intolerant(facts),
+                format!("The relay does not understand our ClientHello: it sent {said}"),
+            )
+        }
         _ => Finding::observed(
             Reason::HandshakeRefused,
             format!("The relay refused the handshake: it sent {said}"),
@@ -93,6 +118,20 @@ fn without_a_word(facts: &Facts<'_>) -> Vec<Reason> {
         Reason::NoCommonSignature,
         Reason::PskRequired,
     ];
+    causes.extend(intolerant(facts));
+    // A warning that it does not know our name came before.
+    if let Opening::Alert(_, UNRECOGNIZED_NAME) = facts.opening {
+        causes.insert(0, Reason::SniRejected);
+    }
+    causes
+}
+
+/// What a relay may not bear in our `ClientHello`.
+pub(super) fn intolerant(facts: &Facts<'_>) -> Vec<Reason> {
+    let mut causes = Vec::new();
+    if facts.seen.hello_bytes() > LARGE {
+        causes.push(Reason::HelloTooLarge);
+    }
     if facts.offer.versions.contains(&TlsVersion::Tls13) {
         causes.push(Reason::VersionIntolerant);
     }

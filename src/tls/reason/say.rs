@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn dates_are_in_utc() {
-        let time = UNIX_EPOCH + Duration::from_secs(1_784_367_000);
+        let time = UNIX_EPOCH + Duration::from_mins(29_739_450);
         assert_eq!(date(time), "2026-07-18");
         assert_eq!(date_and_time(time), "2026-07-18 09:30 UTC");
     }
