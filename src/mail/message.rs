@@ -18,6 +18,22 @@ pub enum Content {
     Raw(RawMessage),
 }
 
+impl Content {
+    /// How many bytes there are to compose, header fields aside.
+    pub fn payload_bytes(&self) -> usize {
+        match self {
+            Self::Raw(raw) => raw.as_bytes().len(),
+            Self::Message(message) => {
+                let texts = [&message.text, &message.html];
+                let texts = texts.into_iter().flatten().map(String::len);
+                let parts = message.alternatives.iter().map(|part| part.content.len());
+                let files = message.attachments.iter().map(|file| file.content.len());
+                texts.chain(parts).chain(files).sum()
+            }
+        }
+    }
+}
+
 /// A message for `mime` to compose.
 ///
 /// `Debug` shows nothing of it: neither bodies nor recipients belong in logs.

@@ -247,7 +247,7 @@ fn replay(answer: &Arc<Answer>) -> Result<Sent, SendError> {
 }
 
 async fn compose(order: Order) -> Result<(Order, Composed), SendError> {
-    if order.mail.content.size_hint() <= COMPOSE_INLINE_BYTES {
+    if order.mail.content.payload_bytes() <= COMPOSE_INLINE_BYTES {
         let composed = mime::compose(&order.mail.content)?;
         return Ok((order, composed));
     }

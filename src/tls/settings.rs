@@ -33,6 +33,32 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether this layer says nothing.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            mode,
+            min_version,
+            max_version,
+            server_name,
+            system_roots,
+            trust_anchors,
+            key_pins,
+            client_certificate,
+            post_quantum,
+            crls,
+        } = self;
+        mode.is_none()
+            && min_version.is_none()
+            && max_version.is_none()
+            && server_name.is_none()
+            && system_roots.is_none()
+            && trust_anchors.is_none()
+            && key_pins.is_none()
+            && client_certificate.is_none()
+            && post_quantum.is_none()
+            && crls.is_none()
+    }
+
     /// These settings, with `over` on top.
     #[must_use]
     pub fn merge(self, over: Self) -> Self {
