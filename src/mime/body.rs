@@ -28,8 +28,9 @@ pub(super) fn text(text: &str) -> Body {
         .iter()
         .filter(|b| !matches!(b, b'\t' | b'\r' | b'\n' | b' '..=b'~'))
         .count();
-    // Beyond this, base64 is shorter.
-    if escaped > text.len() / 6 {
+    // base64 is shorter from a sixth on. But it hides the text, which spam
+    // filters hold against a mail, so only text that is not Latin gets it.
+    if escaped > text.len() / 3 {
         return octets(&text);
     }
     let encoded = quoted_printable::encode(&text);

@@ -1,4 +1,5 @@
 //! Composed mails, read back by Python's `email` package.
+
 #![expect(
     clippy::unwrap_used,
     reason = "a test may panic outside its function too"

@@ -1,4 +1,5 @@
 //! Generated messages: every field, with whatever text can go wrong.
+
 #![expect(
     clippy::unwrap_used,
     reason = "a test may panic outside its function too"
