@@ -215,9 +215,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             match Pin::new(&mut self.stream).poll_read(cx, &mut octets) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(())) if octets.filled().is_empty() => {
-                    self.read_end = Some(Kind::Closed {
-                        heard: self.has_spoken,
-                    });
+                    self.read_end = Some(self.broken(ErrorKind::UnexpectedEof.into()));
                 }
                 Poll::Ready(Ok(())) => self.parser.feed(octets.filled()),
                 Poll::Ready(Err(error)) => self.read_end = Some(self.broken(error)),

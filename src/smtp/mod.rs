@@ -15,6 +15,9 @@ mod connection;
 mod credentials;
 mod data;
 mod ehlo;
+#[cfg(test)]
+#[cfg(feature = "testrelay")]
+mod encrypted;
 mod error;
 mod failure;
 mod host;

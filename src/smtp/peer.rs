@@ -1,21 +1,25 @@
 //! A relay of a few lines, for the tests of this room: it answers each line as
 //! a closure says, and counts the turns.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::LazyLock,
+    time::Duration,
+};
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, duplex},
     task::JoinHandle,
 };
 
-use super::{Error, Progress, Resolver, Session, Target, TimeLimits};
+use super::{Error, Host, Progress, Resolver, Session, Target, TimeLimits};
 use crate::{
     report::{Reason, RelayOrigin, Timings, TlsMode},
     tls,
 };
 
-pub(super) const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-pub(super) const ELSEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+pub(super) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(super) const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// What is on the wire at once.
 const WIRE: usize = 64 * 1024;
@@ -107,80 +111,93 @@ pub(super) fn serve(
 /// Serves one connection that holds `wire` octets each way.
 pub(super) fn serve_over(
     wire: usize,
-    mut answer: impl FnMut(&str) -> Answer + Send + 'static,
+    answer: impl FnMut(&str) -> Answer + Send + 'static,
 ) -> (DuplexStream, JoinHandle<Seen>) {
-    let (client, mut io) = duplex(wire);
-    let task = tokio::spawn(async move {
-        let mut seen = Seen::default();
-        let mut unread = Vec::new();
-        let mut line = String::new();
-        loop {
-            let answer = answer(&line);
-            let takes_message = matches!(&answer, Answer::Say(text) if text.starts_with("354"));
-            let said = match answer {
-                Answer::Say(text) => io.write_all((text + "\r\n").as_bytes()).await,
-                Answer::Octets(octets) => io.write_all(&octets).await,
-                Answer::Silence => {
-                    let _ = tokio::io::copy(&mut io, &mut tokio::io::sink()).await;
-                    return seen;
-                }
-                Answer::Close(text) => {
-                    let _ = io.write_all(text.as_bytes()).await;
-                    return seen;
-                }
-                Answer::Stall => std::future::pending().await,
-            };
-            if said.is_err() {
-                return seen;
-            }
-            let end = if takes_message { "\r\n.\r\n" } else { "\r\n" };
-            let mut has_waited = false;
-            let text = loop {
-                // A message may be the lone dot.
-                let lone_dot = takes_message && unread.starts_with(b".\r\n");
-                let at = memchr::memmem::find(&unread, end.as_bytes()).map(|at| at + end.len());
-                if let Some(at) = if lone_dot { Some(3) } else { at } {
-                    break String::from_utf8_lossy(&unread.drain(..at).collect::<Vec<_>>())
-                        .into_owned();
-                }
-                if !has_waited {
-                    seen.turns += 1;
-                    has_waited = true;
-                }
-                // A turn must not be counted for octets that are there already.
-                unread.reserve(WIRE);
-                match io.read_buf(&mut unread).await {
-                    Ok(0) | Err(_) => return seen,
-                    Ok(_) => {}
-                }
-            };
-            if takes_message {
-                seen.messages.push(text);
-                line = ".".into();
-            } else {
-                line = text.trim_end().to_owned();
-                seen.lines.push(line.clone());
-            }
-        }
-    });
-    (client, task)
+    let (client, io) = duplex(wire);
+    (client, tokio::spawn(converse(io, answer)))
 }
 
+/// Answers until the client hangs up.
+pub(super) async fn converse(
+    mut io: impl AsyncRead + AsyncWrite + Unpin,
+    mut answer: impl FnMut(&str) -> Answer,
+) -> Seen {
+    let mut seen = Seen::default();
+    let mut unread = Vec::new();
+    let mut line = String::new();
+    loop {
+        let answer = answer(&line);
+        let takes_message = matches!(&answer, Answer::Say(text) if text.starts_with("354"));
+        let said = match answer {
+            Answer::Say(text) => io.write_all((text + "\r\n").as_bytes()).await,
+            Answer::Octets(octets) => io.write_all(&octets).await,
+            Answer::Silence => {
+                let _ = tokio::io::copy(&mut io, &mut tokio::io::sink()).await;
+                return seen;
+            }
+            Answer::Close(text) => {
+                let _ = io.write_all(text.as_bytes()).await;
+                let _ = io.shutdown().await;
+                return seen;
+            }
+            Answer::Stall => std::future::pending().await,
+        };
+        if said.is_err() || io.flush().await.is_err() {
+            return seen;
+        }
+        let end = if takes_message { "\r\n.\r\n" } else { "\r\n" };
+        let mut has_waited = false;
+        let text = loop {
+            // A message may be the lone dot.
+            let lone_dot = takes_message && unread.starts_with(b".\r\n");
+            let at = memchr::memmem::find(&unread, end.as_bytes()).map(|at| at + end.len());
+            if let Some(at) = if lone_dot { Some(3) } else { at } {
+                break String::from_utf8_lossy(&unread.drain(..at).collect::<Vec<_>>())
+                    .into_owned();
+            }
+            if !has_waited {
+                seen.turns += 1;
+                has_waited = true;
+            }
+            // A turn must not be counted for octets that are there already.
+            unread.reserve(WIRE);
+            match io.read_buf(&mut unread).await {
+                Ok(0) | Err(_) => return seen,
+                Ok(_) => {}
+            }
+        };
+        if takes_message {
+            seen.messages.push(text);
+            line = ".".into();
+        } else {
+            line = text.trim_end().to_owned();
+            seen.lines.push(line.clone());
+        }
+    }
+}
+
+pub(super) static ROOTS: LazyLock<tls::SystemRoots> = LazyLock::new(tls::SystemRoots::load);
+
 pub(super) fn target(mode: TlsMode) -> Target {
-    let host: super::Host = "mail.example.com".parse().unwrap();
-    let roots = tls::SystemRoots::load();
-    let name = host.to_server_name();
+    static TARGET: LazyLock<Target> = LazyLock::new(|| {
+        let host: Host = "mail.example.com".parse().unwrap();
+        let name = host.to_server_name();
+        Target {
+            relay: Some("primary".into()),
+            origin: RelayOrigin::Configured,
+            port: 587,
+            mode: TlsMode::Plaintext,
+            tls: tls::Connector::new(&tls::Settings::default(), &name, &ROOTS).unwrap(),
+            credentials: None,
+            ehlo_name: "client.example.com".into(),
+            limits: TimeLimits::default(),
+            resolver: Resolver::new(),
+            host,
+        }
+    });
     Target {
-        relay: Some("primary".into()),
-        origin: RelayOrigin::Configured,
-        port: 587,
         mode,
-        tls: tls::Connector::new(&tls::Settings::default(), &name, &roots).unwrap(),
-        credentials: None,
-        ehlo_name: "client.example.com".into(),
-        limits: TimeLimits::default(),
-        resolver: Resolver::new(),
-        host,
+        ..TARGET.clone()
     }
 }
 

@@ -261,7 +261,10 @@ mod tests {
 
                 let started = Instant::now();
                 if let Ok(mut session) = open(io, &target).await {
-                    while session.is_reusable() {
+                    for _ in 0..3 {
+                        if !session.is_reusable() {
+                            break;
+                        }
                         match session.send(transaction, &Progress::default()).await {
                             Ok(delivered) => {
                                 let taken = |r: &RecipientResult| r.state == RecipientState::Accepted;
@@ -277,9 +280,6 @@ mod tests {
                                     assert!(is_unknown || recipient.state != RecipientState::Unknown);
                                 }
                             }
-                        }
-                        if started.elapsed() > seconds(1) {
-                            break;
                         }
                     }
                     session.quit().await;
