@@ -1,0 +1,6 @@
+//! The relay as a client meets it, over sockets.
+
+mod answers;
+mod client;
+mod smtp;
+mod tls;
