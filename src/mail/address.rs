@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use super::{Broken, Rule};
+use super::{Broken, DisplayName, Rule};
 
 /// An addr-spec (RFC 5321 section 4.1.2, RFC 6531 section 3.3). Its domain is
 /// kept as A-labels, so that only a local part that is not ASCII needs SMTPUTF8.
@@ -136,8 +136,8 @@ impl fmt::Debug for Address {
 pub struct Mailbox {
     /// The address.
     pub address: Address,
-    /// The display name in plain Unicode, without control characters. May be empty.
-    pub display_name: String,
+    /// The display name. May be empty.
+    pub display_name: DisplayName,
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! What is carried: a message to compose, or one that is complete.
 
-use std::time::SystemTime;
+use std::fmt;
 
 use bytes::Bytes;
 
-use super::Mailbox;
+use super::{
+    ContentId, Date, FileName, Header, ListUnsubscribe, Mailbox, MediaType, MessageId, RawMessage,
+    Reference, Subject,
+};
 
 /// What is carried.
 #[derive(Clone, Debug)]
@@ -16,7 +19,9 @@ pub enum Content {
 }
 
 /// A message for `mime` to compose.
-#[derive(Clone, Debug)]
+///
+/// `Debug` shows nothing of it: neither bodies nor recipients belong in logs.
+#[derive(Clone)]
 pub struct Message {
     /// The author.
     pub from: Mailbox,
@@ -29,7 +34,7 @@ pub struct Message {
     /// Those who get a copy. Blind copies are in the envelope alone.
     pub cc: Vec<Mailbox>,
     /// The subject.
-    pub subject: Text,
+    pub subject: Subject,
     /// The plain text body.
     pub text: Option<String>,
     /// The HTML body.
@@ -43,46 +48,23 @@ pub struct Message {
     /// The Message-ID. `mime` makes one when there is none.
     pub message_id: Option<MessageId>,
     /// The origination date. The time of composition when there is none.
-    pub date: Option<SystemTime>,
-    /// Threading (RFC 5322 section 3.6.4).
-    pub in_reply_to: Vec<MessageId>,
-    /// Threading (RFC 5322 section 3.6.4).
-    pub references: Vec<MessageId>,
+    pub date: Option<Date>,
+    /// The messages that this one answers (RFC 5322 section 3.6.4).
+    pub in_reply_to: Vec<Reference>,
+    /// The thread that this one belongs to (RFC 5322 section 3.6.4).
+    pub references: Vec<Reference>,
     /// How the reader leaves the list.
     pub list_unsubscribe: Option<ListUnsubscribe>,
 }
 
-/// A complete RFC 5322 message of 1 to [`RawMessage::MAX_BYTES`], without NUL
-/// and with no line of more than 998 octets.
-#[derive(Clone, Debug)]
-pub struct RawMessage(Bytes);
-
-/// One line of plain Unicode without control characters but tab.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Text(String);
-
-/// A media type with its parameters (RFC 2045 section 5.1).
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct MediaType(mime::Mime);
-
-/// A message ID without angle brackets (RFC 5322 section 3.6.4).
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct MessageId(String);
-
-/// A Content-ID without angle brackets (RFC 2392).
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ContentId(String);
-
-/// A file name without path separators and control characters.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct FileName(String);
-
-/// The name of a header field that posthaste does not set by itself.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct HeaderName(String);
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message").finish_non_exhaustive()
+    }
+}
 
 /// One rendering of the body.
-#[derive(Clone, Debug)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct BodyPart {
     /// The media type with its parameters.
     pub content_type: MediaType,
@@ -90,8 +72,14 @@ pub struct BodyPart {
     pub content: Bytes,
 }
 
+impl fmt::Debug for BodyPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BodyPart({} bytes)", self.content.len())
+    }
+}
+
 /// A file carried with the message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Attachment {
     /// The name that the reader sees. May be empty.
     pub filename: FileName,
@@ -103,22 +91,8 @@ pub struct Attachment {
     pub content_id: Option<ContentId>,
 }
 
-/// A header field.
-#[derive(Clone, Debug)]
-pub struct Header {
-    /// The field name.
-    pub name: HeaderName,
-    /// The field body, unfolded. At most 4096 bytes.
-    pub value: Text,
-}
-
-/// How the reader leaves the list (RFC 2369, RFC 8058).
-#[derive(Clone, Debug)]
-pub struct ListUnsubscribe {
-    /// A `mailto:` URI.
-    pub mailto: Option<String>,
-    /// An `https:` URI.
-    pub https: Option<String>,
-    /// Whether a POST to `https` alone unsubscribes the reader.
-    pub one_click: bool,
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Attachment({} bytes)", self.content.len())
+    }
 }

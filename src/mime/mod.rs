@@ -1,4 +1,17 @@
-//! Messages as octets, through lettre's message builder.
+//! Messages as octets, through lettre's part builders. Knows nothing of relays
+//! and envelopes.
+//!
+//! A composed message is always 7-bit with lines within 998 octets, so that it
+//! never needs 8BITMIME. Only the addresses in its header section can make it
+//! need SMTPUTF8.
+
+mod body;
+mod encoded_word;
+mod header;
+mod line_ends;
+mod message;
+mod part;
+mod raw;
 
 use crate::{mail::Content, smtp::Body};
 
@@ -16,6 +29,9 @@ pub struct Composed {
 pub enum ComposeError {}
 
 /// Composes `content`, or puts a raw message in order.
-pub fn compose(_content: &Content) -> Result<Composed, ComposeError> {
-    todo!()
+pub fn compose(content: &Content) -> Result<Composed, ComposeError> {
+    Ok(match content {
+        Content::Message(message) => message::compose(message),
+        Content::Raw(raw) => raw::compose(raw),
+    })
 }
