@@ -41,6 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // The names that `Any` and ProtoJSON go by.
         .enable_type_names()
         .type_name_domain([".posthaste"], "type.googleapis.com");
-    tonic_prost_build::configure().compile_fds_with_config(compiler.file_descriptor_set(), config)?;
+    tonic_prost_build::configure()
+        .compile_fds_with_config(compiler.file_descriptor_set(), config)?;
     Ok(())
 }
