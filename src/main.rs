@@ -1,3 +1,9 @@
 //! The `posthaste` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    posthaste::cli::Cli::parse().run()
+}

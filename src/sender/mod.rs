@@ -1,17 +1,24 @@
 //! The use case: one mail to one relay, once. The only place that joins
 //! `mime`, `relay` and `smtp`.
 
-use std::{str::FromStr, time::Duration};
+mod dispatch;
+mod once;
 
-use tokio::time::Instant;
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Semaphore, time::Instant};
+use tokio_util::task::TaskTracker;
 
 use crate::{
-    mail::{Broken, Mail, RecipientPolicy},
-    mime::ComposeError,
-    relay,
+    mail::{Content, Mail, RecipientPolicy},
+    mime::{self, ComposeError, Composed},
+    relay::{self, Directory, Refusal, RelayStatus},
     report::{self, RecipientResult, RelayFailure, Reply},
-    tls,
+    smtp, tls,
 };
+use dispatch::Dispatch;
+use once::{Claim, Once, Settled, Ticket};
+pub use once::{Keep, RequestId};
 
 /// What a caller asks for.
 #[derive(Clone, Debug)]
@@ -31,14 +38,14 @@ pub struct Order {
     pub fingerprint: [u8; 32],
 }
 
-/// Names a request: 1 to 128 printable ASCII characters without spaces.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct RequestId(String);
-
-impl FromStr for RequestId {
-    type Err = Broken;
-    fn from_str(_text: &str) -> Result<Self, Self::Err> {
-        todo!()
+impl Order {
+    /// The domain that the routes look at: the reverse-path's, else the author's.
+    fn sender_domain(&self) -> &str {
+        match (&self.mail.envelope.reverse_path, &self.mail.content) {
+            (Some(path), _) => path.domain(),
+            (None, Content::Message(message)) => message.from.address.domain(),
+            (None, Content::Raw(_)) => "",
+        }
     }
 }
 
@@ -66,6 +73,9 @@ pub struct Sent {
     pub replayed: bool,
 }
 
+/// What became of a mail that was handed to a relay.
+type Answer = Result<Sent, Box<RelayFailure>>;
+
 /// A mail that passed every check.
 #[derive(Clone, Debug)]
 pub struct Validated {
@@ -81,23 +91,9 @@ pub enum SendError {
     /// The relay did not take it.
     #[error("the relay did not take the mail")]
     Relay(Box<RelayFailure>),
-    /// There is no relay of that name.
-    #[error("there is no relay named `{0}`")]
-    RelayNotFound(String),
-    /// The operator does not allow callers to name this host and port.
-    #[error("custom relays at {host}:{port} are not allowed")]
-    RelayNotAllowed {
-        /// As the caller gave it.
-        host: String,
-        /// As the caller gave it.
-        port: u16,
-    },
-    /// The operator does not allow callers to change this TLS setting.
-    #[error("`tls.{0}` may not be changed by a request for this relay")]
-    TlsNotAllowed(&'static str),
-    /// No relay was named, and no route fits.
-    #[error("no relay was named, and no route fits the sender's domain `{0}`")]
-    NoRoute(String),
+    /// There is no relay that it may go to.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The message cannot be composed.
     #[error("the message cannot be composed")]
     Compose(#[from] ComposeError),
@@ -110,62 +106,219 @@ pub enum SendError {
         /// When to ask again.
         retry_after: Duration,
     },
-    /// More IDs are in flight than may be kept.
-    #[error("too many requests are in flight")]
+    /// More transactions are under way than the operator allows.
+    #[error("too many mails are under way")]
     Overloaded {
         /// When to ask again.
         retry_after: Duration,
     },
+    /// A fault in posthaste itself, before anything was sent.
+    #[error("a fault in posthaste")]
+    Internal,
 }
 
-/// Sends mails.
+/// Sends mails. Clones share everything.
 #[derive(Clone, Debug)]
-pub struct Sender {}
+pub struct Sender {
+    directory: Arc<Directory>,
+    once: Once,
+    under_way: Arc<Semaphore>,
+    tasks: TaskTracker,
+}
+
+/// How long to wait before asking again for a request that is under way.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Messages above this are composed off the threads that serve connections.
+const COMPOSE_INLINE_BYTES: usize = 64 * 1024;
 
 impl Sender {
-    /// Sends, and answers by the deadline. The transaction goes on in a task
-    /// of its own when it may no longer be stopped.
+    /// A sender with at most `max_under_way` transactions at a time.
+    pub fn new(directory: Directory, keep: Keep, max_under_way: usize) -> Self {
+        Self {
+            directory: Arc::new(directory),
+            once: Once::new(keep),
+            under_way: Arc::new(Semaphore::new(max_under_way)),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Sends, and answers by the deadline. A transaction that may no longer
+    /// be stopped then goes on, and its answer is kept under `id`. Dropping
+    /// the future gives the transaction up in the same way.
     pub async fn send(
         &self,
-        _order: Order,
-        _id: Option<RequestId>,
-        _deadline: Deadline,
+        order: Order,
+        id: Option<RequestId>,
+        deadline: Deadline,
     ) -> Result<Sent, SendError> {
-        todo!()
+        let Some(id) = id else {
+            return self.dispatch(order, None, deadline).await;
+        };
+        loop {
+            match self.once.claim(&id, order.fingerprint)? {
+                Claim::Mine(ticket) => return self.dispatch(order, Some(ticket), deadline).await,
+                Claim::Kept(answer) => return replay(&answer),
+                Claim::InFlight(mut settled) => {
+                    let settled = settled.wait_for(Option::is_some);
+                    match tokio::time::timeout_at(deadline.answer_by, settled).await {
+                        Err(_) => {
+                            return Err(SendError::RequestInProgress {
+                                retry_after: ASK_AGAIN,
+                            });
+                        }
+                        Ok(Ok(settled)) => {
+                            if let Some(Settled::Answered(answer)) = &*settled {
+                                return replay(answer);
+                            }
+                        }
+                        // The ticket is gone: the next claim tells how it ended.
+                        Ok(Err(_)) => {}
+                    }
+                }
+            }
+        }
     }
 
     /// Checks routing and policy and composes, without opening a connection.
-    pub fn validate(&self, _order: &Order) -> Result<Validated, SendError> {
-        todo!()
+    pub async fn validate(&self, order: Order) -> Result<Validated, SendError> {
+        self.target(&order)?;
+        let (_, composed) = compose(order).await?;
+        Ok(Validated {
+            size_bytes: composed.body.bytes.len() as u64,
+            message_id: composed.message_id,
+        })
     }
 
     /// The configured relays, by name.
     pub fn relays(&self) -> Vec<RelayStatus> {
-        todo!()
+        self.directory.statuses()
+    }
+
+    /// Waits until every transaction under way has ended. New ones may still
+    /// begin: stop taking calls first.
+    pub async fn drained(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn dispatch(
+        &self,
+        order: Order,
+        ticket: Option<Ticket>,
+        deadline: Deadline,
+    ) -> Result<Sent, SendError> {
+        let target = self.target(&order)?;
+        let permit = Arc::clone(&self.under_way)
+            .try_acquire_owned()
+            .map_err(|_| SendError::Overloaded {
+                retry_after: ASK_AGAIN,
+            })?;
+        let (order, composed) = compose(order).await?;
+        let dispatch = Dispatch {
+            directory: Arc::clone(&self.directory),
+            target,
+            envelope: order.mail.envelope,
+            policy: order.policy,
+            composed,
+            tasks: self.tasks.clone(),
+            permit,
+        };
+        dispatch
+            .carry_out(ticket, deadline)
+            .await
+            .map_err(SendError::Relay)
+    }
+
+    fn target(&self, order: &Order) -> Result<smtp::Target, Refusal> {
+        self.directory
+            .find(&order.relay, order.sender_domain(), &order.tls)
     }
 }
 
-/// A configured relay, as it stands. Holds no secret.
-#[derive(Clone, Debug)]
-pub struct RelayStatus {
-    /// Its name.
-    pub name: String,
-    /// Where it is.
-    pub host: String,
-    /// The TCP port.
-    pub port: u16,
-    /// When TLS starts.
-    pub tls_mode: report::TlsMode,
-    /// The oldest version that is accepted.
-    pub min_tls_version: report::TlsVersion,
-    /// Whether there are credentials for it.
-    pub authenticates: bool,
-    /// Why the last session failed. `None` when it succeeded.
-    pub last_failure: Option<RelayFailure>,
-    /// When a session last succeeded.
-    pub last_success: Option<std::time::SystemTime>,
-    /// When a session last failed.
-    pub last_failure_time: Option<std::time::SystemTime>,
-    /// When the certificate that it showed last runs out.
-    pub certificate_not_after: Option<std::time::SystemTime>,
+fn replay(answer: &Arc<Answer>) -> Result<Sent, SendError> {
+    match answer.as_ref() {
+        Ok(sent) => Ok(Sent {
+            replayed: true,
+            ..sent.clone()
+        }),
+        Err(failure) => Err(SendError::Relay(failure.clone())),
+    }
+}
+
+async fn compose(order: Order) -> Result<(Order, Composed), SendError> {
+    if order.mail.content.size_hint() <= COMPOSE_INLINE_BYTES {
+        let composed = mime::compose(&order.mail.content)?;
+        return Ok((order, composed));
+    }
+    let composing = tokio::task::spawn_blocking(move || {
+        let composed = mime::compose(&order.mail.content)?;
+        Ok((order, composed))
+    });
+    composing.await.unwrap_or(Err(SendError::Internal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{
+        Confidence, Reason, RecipientState, RelayEndpoint, RelayOrigin, ReplyCode, Stage, Timings,
+    };
+
+    fn endpoint() -> RelayEndpoint {
+        RelayEndpoint {
+            relay: Some("primary".into()),
+            host: "mail.example.com".into(),
+            port: 587,
+            ip: None,
+        }
+    }
+
+    pub(super) fn sent(recipients: usize) -> Sent {
+        let reply = Reply {
+            code: ReplyCode::new(250).unwrap(),
+            enhanced: None,
+            lines: vec!["queued".into()],
+        };
+        Sent {
+            message_id: "id@example.com".into(),
+            reply: reply.clone(),
+            recipients: (0..recipients)
+                .map(|n| RecipientResult {
+                    address: format!("r{n}@example.com").parse().unwrap(),
+                    state: RecipientState::Accepted,
+                    reply: Some(reply.clone()),
+                })
+                .collect(),
+            session: report::Session {
+                endpoint: endpoint(),
+                tls: None,
+                reused: false,
+                extensions: Vec::new(),
+                timings: Timings::default(),
+            },
+            size_bytes: 1,
+            replayed: false,
+        }
+    }
+
+    pub(super) fn failure(reason: Reason) -> RelayFailure {
+        RelayFailure {
+            reason,
+            stage: Stage::RcptTo,
+            origin: RelayOrigin::Configured,
+            retry_after: None,
+            confidence: Confidence::Observed,
+            alternatives: Vec::new(),
+            summary: "staged".into(),
+            remedies: Vec::new(),
+            endpoint: endpoint(),
+            reply: None,
+            connect_attempts: Vec::new(),
+            tls: None,
+            recipients: Vec::new(),
+            library_message: None,
+            missing_extension: None,
+        }
+    }
 }

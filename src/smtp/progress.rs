@@ -67,6 +67,11 @@ impl Progress {
         abandoned
     }
 
+    /// Whether the transaction was given up.
+    pub fn is_abandoned(&self) -> bool {
+        self.0.abandoned.is_cancelled()
+    }
+
     /// Waits until the transaction is given up.
     pub async fn abandoned(&self) {
         self.0.abandoned.cancelled().await;

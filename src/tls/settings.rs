@@ -50,3 +50,73 @@ impl Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Settings with one field each, and all of them. Naming every field makes
+    /// a new one a compile error here.
+    fn each() -> (Vec<Settings>, Settings) {
+        let all = Settings {
+            mode: Some(TlsMode::Implicit),
+            min_version: Some(Version::Tls12),
+            max_version: Some(Version::Tls13),
+            server_name: ServerName::try_from("relay.test").ok(),
+            system_roots: Some(true),
+            trust_anchors: Some(vec![]),
+            key_pins: Some(vec![]),
+            client_certificate: Some(ClientCertificate {
+                chain: vec![],
+                key: std::sync::Arc::new(rustls_pki_types::PrivatePkcs8KeyDer::from(vec![]).into()),
+            }),
+            post_quantum: Some(true),
+            crls: Some(vec![]),
+        };
+        let none = Settings::default;
+        macro_rules! alone {
+            ($($field:ident),*) => {
+                vec![$(Settings { $field: all.$field.clone(), ..none() }),*]
+            };
+        }
+        let each = alone![
+            mode,
+            min_version,
+            max_version,
+            server_name,
+            system_roots,
+            trust_anchors,
+            key_pins,
+            client_certificate,
+            post_quantum,
+            crls
+        ];
+        (each, all)
+    }
+
+    fn shown(settings: &Settings) -> String {
+        format!("{settings:?}")
+    }
+
+    #[test]
+    fn setting_one_field_takes_no_other_away() {
+        let (each, all) = each();
+        for one in &each {
+            assert_eq!(shown(&all.clone().merge(one.clone())), shown(&all));
+            assert_eq!(shown(&one.clone().merge(all.clone())), shown(&all));
+            assert_eq!(shown(&one.clone().merge(Settings::default())), shown(one));
+        }
+        let joined = each.into_iter().fold(Settings::default(), Settings::merge);
+        assert_eq!(shown(&joined), shown(&all));
+    }
+
+    #[test]
+    fn the_later_layer_wins() {
+        let layer = |version| Settings {
+            max_version: Some(version),
+            ..Settings::default()
+        };
+        let merged = layer(Version::Tls13).merge(layer(Version::Tls12));
+        assert_eq!(merged.max_version, Some(Version::Tls12));
+    }
+}

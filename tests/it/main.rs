@@ -1,4 +1,17 @@
 //! One binary for all integration tests.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on panics"
+)]
 
+mod bad_input;
 mod compose;
+mod deadlines;
+mod docs;
+mod idempotency;
+mod postfix;
+mod round_trips;
+mod send_mail;
+mod service;
 mod strategies;

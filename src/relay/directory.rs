@@ -1,0 +1,281 @@
+//! Finds the relay for a mail, and the TLS policy it is reached under.
+
+use std::collections::BTreeMap;
+
+use rustls_pki_types::ServerName;
+
+use super::{
+    Choice, CustomRelay, Relay, RelayName, Settings, TlsOption, health::Health,
+    health::LastSeen, permission::Permission,
+};
+use crate::{
+    report::{RelayFailure, RelayOrigin, Session, TlsMode, TlsVersion},
+    smtp, tls,
+};
+
+/// Every relay that the operator configured, ready to be used.
+#[derive(Debug)]
+pub struct Directory {
+    relays: BTreeMap<RelayName, Entry>,
+    settings: Settings,
+    roots: tls::SystemRoots,
+    resolver: smtp::Resolver,
+}
+
+#[derive(Debug)]
+struct Entry {
+    relay: Relay,
+    /// The relay's TLS settings over the global ones.
+    tls: tls::Settings,
+    /// One for the relay: its clones share sessions to resume.
+    connector: tls::Connector,
+    health: Health,
+}
+
+/// A mail has no relay that it may go to.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is no relay of that name.
+    #[error("there is no relay named `{0}`")]
+    NotFound(RelayName),
+    /// The operator does not allow callers to name this host and port.
+    #[error("custom relays at {host}:{port} are not allowed")]
+    NotAllowed {
+        /// As the caller gave it.
+        host: smtp::Host,
+        /// As the caller gave it.
+        port: u16,
+    },
+    /// The operator does not allow callers to change this TLS setting.
+    #[error("`tls.{}` may not be changed by a request for this relay", name(*.0))]
+    TlsNotAllowed(TlsOption),
+    /// The request's TLS settings and the relay's contradict each other.
+    #[error("the request's TLS settings do not fit the relay's")]
+    TlsConflict(#[source] tls::PolicyError),
+    /// No relay was named, and no route fits.
+    #[error("no relay was named, and no route fits the sender's domain `{0}`")]
+    NoRoute(String),
+}
+
+fn name(option: TlsOption) -> &'static str {
+    option.into()
+}
+
+/// A relay's settings cannot be followed.
+#[derive(Debug, thiserror::Error)]
+#[error("the TLS settings of relay `{relay}` cannot be followed")]
+pub struct BadRelay {
+    /// Which one.
+    pub relay: RelayName,
+    /// Why.
+    pub source: tls::PolicyError,
+}
+
+/// A configured relay, as it stands. Holds no secret.
+#[derive(Clone, Debug)]
+pub struct RelayStatus {
+    /// Its name.
+    pub name: RelayName,
+    /// Where it is.
+    pub host: smtp::Host,
+    /// The TCP port.
+    pub port: u16,
+    /// When TLS starts.
+    pub tls_mode: TlsMode,
+    /// The oldest version that is accepted.
+    pub min_tls_version: TlsVersion,
+    /// Whether there are credentials for it.
+    pub authenticates: bool,
+    /// How its last sessions went.
+    pub last_seen: LastSeen,
+}
+
+impl Directory {
+    /// Loads the trust anchors of the system and prepares every relay.
+    pub fn new(settings: Settings) -> Result<Self, BadRelay> {
+        let roots = tls::SystemRoots::load();
+        let resolver = smtp::Resolver::new();
+        let mut relays = BTreeMap::new();
+        for relay in &settings.relays {
+            let tls = settings.tls.clone().merge(relay.tls.clone());
+            let connector = tls::Connector::new(&tls, &relay.host.to_server_name(), &roots)
+                .map_err(|source| BadRelay {
+                    relay: relay.name.clone(),
+                    source,
+                })?;
+            let entry = Entry {
+                relay: relay.clone(),
+                tls,
+                connector,
+                health: Health::default(),
+            };
+            relays.insert(relay.name.clone(), entry);
+        }
+        Ok(Self {
+            relays,
+            settings,
+            roots,
+            resolver,
+        })
+    }
+
+    /// The relay for a mail from `sender_domain`, with the TLS settings that
+    /// the request brings on top.
+    pub fn find(
+        &self,
+        choice: &Choice,
+        sender_domain: &str,
+        request: &tls::Settings,
+    ) -> Result<smtp::Target, Refusal> {
+        match choice {
+            Choice::Named(name) => self.configured(name, request),
+            Choice::Custom(custom) => self.custom(custom, request),
+            Choice::Route => {
+                let name = self
+                    .settings
+                    .routes
+                    .iter()
+                    .find(|route| route.fits(sender_domain))
+                    .map(|route| &route.relay)
+                    .or(self.settings.default.as_ref())
+                    .ok_or_else(|| Refusal::NoRoute(sender_domain.to_owned()))?;
+                self.configured(name, request)
+            }
+        }
+    }
+
+    fn configured(
+        &self,
+        name: &RelayName,
+        request: &tls::Settings,
+    ) -> Result<smtp::Target, Refusal> {
+        let Entry {
+            relay,
+            tls,
+            connector,
+            ..
+        } = self
+            .relays
+            .get(name)
+            .ok_or_else(|| Refusal::NotFound(name.clone()))?;
+        let permission = Permission {
+            origin: RelayOrigin::Configured,
+            mode: mode(tls, relay.port),
+            base: tls,
+            allowed: &relay.allow_tls_options,
+        };
+        let tls = permit(&permission, request)?;
+        let connector = if request.is_empty() {
+            connector.clone()
+        } else {
+            self.connector(&tls, &relay.host)?
+        };
+        Ok(smtp::Target {
+            relay: Some(name.to_string()),
+            origin: RelayOrigin::Configured,
+            host: relay.host.clone(),
+            port: relay.port,
+            mode: mode(&tls, relay.port),
+            tls: connector,
+            credentials: relay.credentials.clone(),
+            ehlo_name: relay.ehlo_name.clone(),
+            limits: relay.limits,
+            resolver: self.resolver.clone(),
+        })
+    }
+
+    fn custom(
+        &self,
+        relay: &CustomRelay,
+        request: &tls::Settings,
+    ) -> Result<smtp::Target, Refusal> {
+        let custom = &self.settings.custom;
+        if !custom.allows(&relay.host, relay.port) {
+            return Err(Refusal::NotAllowed {
+                host: relay.host.clone(),
+                port: relay.port,
+            });
+        }
+        let permission = Permission {
+            origin: RelayOrigin::Custom,
+            mode: mode(&self.settings.tls, relay.port),
+            base: &self.settings.tls,
+            allowed: &custom.allow_tls_options,
+        };
+        let tls = permit(&permission, request)?;
+        Ok(smtp::Target {
+            relay: None,
+            origin: RelayOrigin::Custom,
+            host: relay.host.clone(),
+            port: relay.port,
+            mode: mode(&tls, relay.port),
+            tls: self.connector(&tls, &relay.host)?,
+            credentials: relay.credentials.clone(),
+            ehlo_name: custom.ehlo_name.clone(),
+            limits: custom.limits,
+            resolver: self.resolver.clone(),
+        })
+    }
+
+    fn connector(
+        &self,
+        tls: &tls::Settings,
+        host: &smtp::Host,
+    ) -> Result<tls::Connector, Refusal> {
+        let name: ServerName<'static> = host.to_server_name();
+        tls::Connector::new(tls, &name, &self.roots).map_err(Refusal::TlsConflict)
+    }
+
+    /// Keeps how a session with a configured relay went.
+    pub fn note(&self, relay: Option<&str>, outcome: Result<&Session, &RelayFailure>) {
+        let entry = relay.and_then(|name| {
+            self.relays
+                .values()
+                .find(|entry| entry.relay.name.as_str() == name)
+        });
+        if let Some(entry) = entry {
+            match outcome {
+                Ok(session) => entry.health.succeeded(session),
+                Err(failure) => entry.health.failed(failure),
+            }
+        }
+    }
+
+    /// Every configured relay, by name.
+    pub fn statuses(&self) -> Vec<RelayStatus> {
+        self.relays
+            .values()
+            .map(|entry| RelayStatus {
+                name: entry.relay.name.clone(),
+                host: entry.relay.host.clone(),
+                port: entry.relay.port,
+                tls_mode: mode(&entry.tls, entry.relay.port),
+                min_tls_version: entry.tls.min_version.unwrap_or(tls::Version::Tls12).into(),
+                authenticates: entry.relay.credentials.is_some(),
+                last_seen: entry.health.last_seen(),
+            })
+            .collect()
+    }
+}
+
+fn mode(tls: &tls::Settings, port: u16) -> TlsMode {
+    tls.mode.unwrap_or_else(|| TlsMode::of_port(port))
+}
+
+fn permit(
+    permission: &Permission<'_>,
+    request: &tls::Settings,
+) -> Result<tls::Settings, Refusal> {
+    match permission.refuse(request) {
+        Some(option) => Err(Refusal::TlsNotAllowed(option)),
+        None => {
+            let base = permission.base;
+            let mut tls = base.clone().merge(request.clone());
+            // A request's anchors stand beside the relay's and replace none.
+            if let (Some(own), Some(further)) = (&base.trust_anchors, &request.trust_anchors) {
+                tls.trust_anchors = Some([own.as_slice(), further].concat());
+            }
+            Ok(tls)
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! What to do about a failure, with the setting that would do it.
+
+use crate::{
+    report::{Action, Party, Reason, RelayFailure, RelayOrigin, Remedy, TlsMode},
+    smtp::{Host, Target},
+};
+
+/// What to do about `failure`, the likeliest first.
+pub fn remedies(failure: &RelayFailure, target: &Target) -> Vec<Remedy> {
+    Advisor { failure, target }.advise()
+}
+
+struct Advisor<'a> {
+    failure: &'a RelayFailure,
+    target: &'a Target,
+}
+
+impl Advisor<'_> {
+    fn advise(&self) -> Vec<Remedy> {
+        #[allow(clippy::enum_glob_use, reason = "the table names all of them")]
+        use Reason::*;
+
+        match self.failure.reason {
+            DnsNotFound => vec![self.owner(
+                Action::CheckHostName,
+                format!("Check the spelling of `{}`.", self.target.host),
+                "host",
+                None,
+            )],
+            DnsTemporary => vec![later("The name server did not answer. Try again later.")],
+            ConnectRefused => vec![self.check_port(), later("The relay may be restarting.")],
+            ConnectTimeout | ConnectUnreachable => vec![
+                operator(
+                    Action::CheckNetwork,
+                    format!(
+                        "Check that this host may reach {}: firewalls, network policies and \
+                         cloud providers often block ports 25 and 465.",
+                        self.address()
+                    ),
+                ),
+                self.check_port(),
+            ],
+            ConnectionClosed | ConnectionReset => vec![
+                later("The relay hung up before it spoke. Try again later."),
+                relay("Check whether the relay blocks this client's address, or has no back end."),
+            ],
+
+            PlaintextOnTlsPort => vec![self.use_mode(TlsMode::Starttls), self.use_port(465)],
+            TlsOnPlaintextPort => vec![self.use_mode(TlsMode::Implicit), self.use_port(587)],
+            NotSmtp | NotTls => vec![self.check_port()],
+
+            BannerTimeout | ReplyTimeout => vec![
+                later("The relay is slow or overloaded. Try again later."),
+                self.longer_limit(),
+            ],
+            BannerRejected => vec![relay(
+                "Ask who runs the relay whether it blocks this client's address.",
+            )],
+            EhloRejected => vec![self.set_ehlo_name()],
+            ReplyMalformed | ReplyTooLarge => {
+                vec![self.check_port(), upgrade("What answered does not keep to SMTP.")]
+            }
+
+            StarttlsNotOffered => vec![
+                self.use_port(465),
+                relay("Switch STARTTLS on in the relay, with a certificate."),
+            ],
+            StarttlsStripped => vec![
+                operator(
+                    Action::CheckNetwork,
+                    "Switch SMTP inspection off in the firewall on the way (Cisco ASA: `no \
+                     inspect esmtp`)."
+                        .into(),
+                ),
+                self.use_port(465),
+            ],
+            StarttlsRefusedTemporary | StarttlsRefused => vec![relay(
+                "Look at the relay's log: it offers STARTTLS, but its certificate or key is \
+                 missing or cannot be read.",
+            )],
+            StarttlsInjection | DowngradeDetected => vec![
+                operator(
+                    Action::Investigate,
+                    "Look for something on the way that changes the connection. Nothing was sent."
+                        .into(),
+                ),
+                self.use_port(465),
+            ],
+            StarttlsNoTls => {
+                vec![upgrade("The relay agrees to STARTTLS and does not start TLS."), self.use_port(465)]
+            }
+
+            NoCommonVersion => vec![upgrade(
+                "The relay must speak TLS 1.2 or newer: posthaste speaks nothing older.",
+            )],
+            NoCommonCipher => vec![change_relay_tls(
+                "Enable ECDHE suites with AES-GCM or ChaCha20 in the relay.",
+            )],
+            NoCommonGroup => vec![change_relay_tls("Enable the groups X25519 or P-256 in the relay.")],
+            NoCommonSignature | CertUnsupportedSignature => vec![change_relay_tls(
+                "Give the relay a certificate with an ECDSA P-256 or an RSA 2048 key.",
+            )],
+            VersionIntolerant => vec![
+                self.owner(
+                    Action::AllowTlsVersion,
+                    "Offer TLS 1.2 only to this relay.".into(),
+                    "tls.max_version",
+                    Some("1.2"),
+                ),
+                upgrade("The relay drops a ClientHello that offers TLS 1.3."),
+            ],
+            HelloTooLarge => vec![self.owner(
+                Action::ChangeRelayTls,
+                "Switch post-quantum groups off for this relay: they make the ClientHello large."
+                    .into(),
+                "tls.post_quantum",
+                Some("false"),
+            )],
+            HandshakeRefused => vec![
+                relay("Look at the relay's log: it refused the handshake and did not say why."),
+                self.client_certificate("If the relay asks for client certificates, configure one."),
+                change_relay_tls("Enable TLS 1.2 or 1.3 with ECDHE suites in the relay."),
+            ],
+            SniRejected => vec![
+                self.set_server_name("Use the name that the relay knows itself by."),
+            ],
+            AccessDenied => vec![relay("Ask who runs the relay to let this client in.")],
+            ServerInternalError => vec![
+                later("The relay failed in the handshake. Try again later."),
+                relay("Look at the relay's log."),
+            ],
+            AlpnRejected => vec![self.check_port()],
+            PskRequired => vec![change_relay_tls("Give the relay a certificate: it wants a pre-shared key.")],
+            HandshakeTimeout | HandshakeClosed | HandshakeReset => vec![
+                later("Try again later."),
+                self.owner(
+                    Action::ChangeRelayTls,
+                    "If it repeats, something on the way may drop large hellos: switch \
+                     post-quantum groups off for this relay."
+                        .into(),
+                    "tls.post_quantum",
+                    Some("false"),
+                ),
+            ],
+            Corrupted => vec![later("Data was damaged on the way. Try again.")],
+            ProtocolViolation => vec![upgrade("The relay's TLS breaks the protocol.")],
+
+            CertExpired => vec![renew(
+                "Renew the relay's certificate, and reload the mail server so that it is used.",
+            )],
+            CertNotYetValid => vec![
+                operator(
+                    Action::CheckClock,
+                    "If the certificate should be valid by now, set this host's clock.".into(),
+                ),
+                renew("Install a certificate that is valid now."),
+            ],
+            CertNameMismatch => vec![
+                self.set_server_name("Use a name that the certificate carries."),
+                renew("Install a certificate that carries the relay's name."),
+            ],
+            SmtpIntercepted => vec![operator(
+                Action::CheckNetwork,
+                "Somebody else answers: ask the hosting provider whether it redirects SMTP."
+                    .into(),
+            )],
+            CertNoSan => vec![renew(
+                "Issue the certificate again with a subject alternative name: a common name alone \
+                 is not enough.",
+            )],
+            CertSelfSigned => vec![
+                self.add_trust_anchor("Trust the relay's own certificate."),
+                self.pin_key(),
+                renew("Install a certificate from a public issuer."),
+            ],
+            CertIncompleteChain => vec![
+                Remedy {
+                    action: Action::SendIntermediate,
+                    party: Party::Relay,
+                    summary: "Let the relay send its intermediate certificates too (often \
+                              `fullchain.pem`)."
+                        .into(),
+                    setting: None,
+                },
+                self.add_trust_anchor("Or trust the issuer of the certificate."),
+            ],
+            CertUntrustedRoot | CertUnknownIssuer => {
+                vec![self.add_trust_anchor("Trust the certification authority of the relay.")]
+            }
+            CertRevoked => vec![renew("Replace the relay's certificate: it was revoked.")],
+            CertWrongPurpose | CertCaAsLeaf | CertWeakSignature | CertWeakKey
+            | CertUnsupportedVersion | CertUnknownCriticalExtension | CertBadSignature
+            | CertMalformed | CertConstraintViolated => {
+                vec![renew("Issue the relay's certificate again.")]
+            }
+            CertMissing => vec![change_relay_tls("Give the relay a certificate.")],
+            CertPinMismatch => vec![self.pin_key()],
+            CertRevocationUnknown => vec![self.owner(
+                Action::ChangeRelayTls,
+                "Fetch a fresh revocation list.".into(),
+                "tls.crl_file",
+                None,
+            )],
+
+            ClientCertRequired => {
+                vec![self.client_certificate("Configure the client certificate that the relay asks for.")]
+            }
+            ClientCertRejected => vec![
+                self.client_certificate("Configure a client certificate that the relay takes."),
+                relay("Look at the relay's log: it refused the client certificate."),
+            ],
+
+            AuthRejected => vec![self.credentials("Check the user name and the password.")],
+            AuthRequired => vec![self.credentials("Configure credentials: the relay wants AUTH.")],
+            AuthMechanism => vec![
+                self.credentials("Use credentials of a kind that the relay offers AUTH for."),
+                relay("Enable AUTH PLAIN in the relay."),
+            ],
+            AuthTemporary => vec![later("The relay could not check the credentials. Try again later.")],
+            AuthToken => vec![self.credentials("Get a new OAuth token.")],
+
+            SenderRejected => vec![caller(
+                Action::ChangeMail,
+                "Send from an address that this relay takes.",
+            )],
+            RecipientsRejected => vec![caller(Action::ChangeMail, "Check the recipients' addresses.")],
+            MessageRejected => vec![caller(
+                Action::ChangeMail,
+                "Change the message: the relay's reply says what it does not take.",
+            )],
+            MessageTooLarge => vec![caller(Action::ChangeMail, "Make the message smaller.")],
+            Deferred => vec![later("Try again later.")],
+            RelayClosing => vec![later("The relay is closing or limits connections. Try again later.")],
+            ExtensionMissing => vec![
+                caller(
+                    Action::ChangeMail,
+                    "Send a message that does not need the extension: 7-bit content, ASCII \
+                     addresses.",
+                ),
+                upgrade("The relay lacks an SMTP extension that this mail needs."),
+            ],
+            ConnectionLost => vec![later("The connection broke. Try again.")],
+            OutcomeUnknown => vec![caller(
+                Action::Investigate,
+                "The relay may have the mail. Ask again with the same request ID, or look at the \
+                 relay's log, before sending it again.",
+            )],
+            DeadlineExceeded => vec![caller(
+                Action::RetryLater,
+                "Allow more time: set a longer deadline on the call.",
+            )],
+
+            LocalTrustStore => vec![operator(
+                Action::AddTrustAnchor,
+                "Install the system's trust anchors (package `ca-certificates`).".into(),
+            )],
+            LocalClock => vec![operator(Action::CheckClock, "Set this host's clock.".into())],
+            LocalConfig => vec![operator(
+                Action::Investigate,
+                "Mend posthaste's configuration: the summary says what is wrong.".into(),
+            )],
+            LocalInternal | LocalStore => vec![operator(
+                Action::Investigate,
+                "Look at posthaste's log.".into(),
+            )],
+        }
+    }
+
+    /// A change to the relay's settings, by whoever described it. The setting
+    /// is named where it is one of posthaste's own.
+    fn owner(&self, action: Action, summary: String, key: &str, value: Option<&str>) -> Remedy {
+        let (party, setting) = match (self.target.origin, &self.target.relay) {
+            (RelayOrigin::Configured, Some(name)) => (
+                Party::Operator,
+                Some((format!("relays.{name}.{key}"), value.unwrap_or_default().into())),
+            ),
+            _ => (Party::Caller, None),
+        };
+        Remedy {
+            action,
+            party,
+            summary,
+            setting,
+        }
+    }
+
+    fn use_mode(&self, mode: TlsMode) -> Remedy {
+        let (action, what) = if mode == TlsMode::Implicit {
+            (Action::UseImplicitTls, "implicit TLS")
+        } else {
+            (Action::UseStarttls, "STARTTLS")
+        };
+        self.owner(
+            action,
+            format!("Use {what} on port {}.", self.target.port),
+            "tls.mode",
+            Some(&mode.to_string()),
+        )
+    }
+
+    fn use_port(&self, port: u16) -> Remedy {
+        self.owner(
+            Action::ChangePort,
+            format!("Or use port {port}, where {} is usual.", usual(port)),
+            "port",
+            Some(&port.to_string()),
+        )
+    }
+
+    fn check_port(&self) -> Remedy {
+        self.owner(
+            Action::ChangePort,
+            format!(
+                "Check the port: submission is usually 587 (STARTTLS) or 465 (implicit TLS), not {}.",
+                self.target.port
+            ),
+            "port",
+            None,
+        )
+    }
+
+    fn longer_limit(&self) -> Remedy {
+        let key = match self.failure.reason {
+            Reason::BannerTimeout => "limits.greeting",
+            _ => "limits",
+        };
+        self.owner(
+            Action::ChangeRelayTls,
+            "Or give the relay more time.".into(),
+            key,
+            None,
+        )
+    }
+
+    fn set_ehlo_name(&self) -> Remedy {
+        let summary = format!(
+            "The relay refuses the EHLO name `{}`: use a fully qualified name that resolves.",
+            self.target.ehlo_name
+        );
+        match self.target.origin {
+            RelayOrigin::Configured => {
+                self.owner(Action::SetEhloName, summary, "ehlo_name", None)
+            }
+            RelayOrigin::Custom => Remedy {
+                action: Action::SetEhloName,
+                party: Party::Operator,
+                summary,
+                setting: Some(("custom_relays.ehlo_name".into(), String::new())),
+            },
+        }
+    }
+
+    /// The value is the first name of the certificate, where that is a name
+    /// that could be verified.
+    fn set_server_name(&self, summary: &str) -> Remedy {
+        let name = self
+            .failure
+            .tls
+            .as_ref()
+            .and_then(|tls| tls.certificates.first())
+            .and_then(|leaf| leaf.subject_alt_names.iter().find(|name| !name.contains('*')));
+        self.owner(
+            Action::SetServerName,
+            summary.into(),
+            "tls.server_name",
+            name.map(String::as_str),
+        )
+    }
+
+    fn add_trust_anchor(&self, summary: &str) -> Remedy {
+        self.owner(Action::AddTrustAnchor, summary.into(), "tls.ca_file", None)
+    }
+
+    fn pin_key(&self) -> Remedy {
+        let pin = self
+            .failure
+            .tls
+            .as_ref()
+            .and_then(|tls| tls.certificates.first())
+            .map(|leaf| leaf.key_pin.as_str());
+        self.owner(
+            Action::AddTrustAnchor,
+            "Or, once you know that the key is the relay's, pin it.".into(),
+            "tls.key_pins",
+            pin,
+        )
+    }
+
+    fn client_certificate(&self, summary: &str) -> Remedy {
+        self.owner(
+            Action::ProvideClientCertificate,
+            summary.into(),
+            "tls.client_certificate_file",
+            None,
+        )
+    }
+
+    fn credentials(&self, summary: &str) -> Remedy {
+        self.owner(Action::CheckCredentials, summary.into(), "credentials", None)
+    }
+
+    fn address(&self) -> String {
+        match &self.target.host {
+            Host::Name(name) => format!("{name}:{}", self.target.port),
+            Host::Ip(ip) => std::net::SocketAddr::new(*ip, self.target.port).to_string(),
+        }
+    }
+}
+
+fn usual(port: u16) -> &'static str {
+    match TlsMode::of_port(port) {
+        TlsMode::Implicit => "implicit TLS",
+        _ => "STARTTLS",
+    }
+}
+
+fn plain(action: Action, party: Party, summary: &str) -> Remedy {
+    Remedy {
+        action,
+        party,
+        summary: summary.into(),
+        setting: None,
+    }
+}
+
+fn later(summary: &str) -> Remedy {
+    plain(Action::RetryLater, Party::Caller, summary)
+}
+
+fn caller(action: Action, summary: &str) -> Remedy {
+    plain(action, Party::Caller, summary)
+}
+
+fn operator(action: Action, summary: String) -> Remedy {
+    Remedy {
+        action,
+        party: Party::Operator,
+        summary,
+        setting: None,
+    }
+}
+
+fn relay(summary: &str) -> Remedy {
+    plain(Action::Investigate, Party::Relay, summary)
+}
+
+fn upgrade(summary: &str) -> Remedy {
+    plain(Action::UpgradeRelay, Party::Relay, summary)
+}
+
+fn change_relay_tls(summary: &str) -> Remedy {
+    plain(Action::ChangeRelayTls, Party::Relay, summary)
+}
+
+fn renew(summary: &str) -> Remedy {
+    plain(Action::RenewCertificate, Party::Relay, summary)
+}

@@ -1,0 +1,247 @@
+//! Commands out, replies in. Knows what a reply is, and not what it means.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::poll_fn,
+    io::{self, ErrorKind},
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+
+use super::{
+    command::Commands,
+    error::{Halt, Kind},
+    reply::Parser,
+    step::Step,
+    stream::Stream,
+};
+use crate::report::Reply;
+
+/// How long to look for a reply that explains why the relay no longer reads.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A connection on which commands and replies go back and forth.
+pub(super) struct Connection<IO> {
+    stream: Stream<IO>,
+    parser: Parser,
+    /// Replies that came while we were still writing.
+    heard: VecDeque<Reply>,
+    has_spoken: bool,
+    read_end: Option<Kind>,
+    write_end: Option<io::Error>,
+}
+
+impl<IO> Connection<IO> {
+    pub(super) fn new(stream: Stream<IO>) -> Self {
+        Self {
+            stream,
+            parser: Parser::default(),
+            heard: VecDeque::new(),
+            has_spoken: false,
+            read_end: None,
+            write_end: None,
+        }
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.stream.is_tls()
+    }
+
+    /// Whether nothing came that was not asked for, and nothing is broken.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.heard.is_empty()
+            && self.parser.is_empty()
+            && self.read_end.is_none()
+            && self.write_end.is_none()
+    }
+
+    /// What came and is no reply yet.
+    pub(super) fn unread(&self) -> &[u8] {
+        self.parser.rest()
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
+    /// Sends one command, and waits for its reply.
+    pub(super) async fn ask(&mut self, command: &Commands, step: &Step<'_>) -> Result<Reply, Halt> {
+        self.send(command, step).await?;
+        self.reply(step).await
+    }
+
+    /// Sends commands. Their replies are taken in meanwhile, as they come: a
+    /// relay that cannot get rid of its replies may stop reading.
+    ///
+    /// That the relay no longer reads is no error here, since its last words
+    /// may say why: [`Connection::reply`] tells.
+    pub(super) async fn send(&mut self, commands: &Commands, step: &Step<'_>) -> Result<(), Halt> {
+        step.wait(self.pump(commands.octets(), commands.count(), false))
+            .await
+            .map(drop)
+    }
+
+    /// Sends octets of a message, to which no reply is due. `false` when they
+    /// were not all written, since the relay replied or hung up meanwhile.
+    pub(super) async fn send_data(&mut self, octets: &[u8], step: &Step<'_>) -> Result<bool, Halt> {
+        step.wait(self.pump(octets, 1, true)).await
+    }
+
+    /// The next reply.
+    pub(super) async fn reply(&mut self, step: &Step<'_>) -> Result<Reply, Halt> {
+        let bounded = match self.write_end {
+            None => *step,
+            Some(_) => step.at_most(LAST_WORDS),
+        };
+        let next = poll_fn(|cx| {
+            self.hear(cx, 1);
+            match (self.heard.pop_front(), &mut self.read_end) {
+                (Some(reply), _) => Poll::Ready(Ok(reply)),
+                (None, Some(_)) => Poll::Ready(Err(self.read_end.take())),
+                (None, None) => Poll::Pending,
+            }
+        });
+        match bounded.wait(next).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(end)) => Err(step.halt(end.unwrap_or(Kind::Closed {
+                heard: self.has_spoken,
+            }))),
+            Err(halt) => match (halt.kind, self.write_end.take()) {
+                (Kind::Timeout { .. }, Some(error)) => Err(step.halt(self.broken(error))),
+                (kind, _) => Err(step.halt(kind)),
+            },
+        }
+    }
+
+    /// Whether the relay has something to say that nobody asked for, as far as
+    /// that can be known without waiting.
+    pub(super) fn is_interrupted(&mut self) -> bool {
+        self.hear(&mut Context::from_waker(Waker::noop()), 1);
+        !self.is_quiet()
+    }
+
+    /// The octets, for TLS to take over. Fails when any came behind the last
+    /// reply: whoever injected them would be heard as if through TLS
+    /// (RFC 3207 section 6).
+    pub(super) fn into_plain(mut self) -> Result<IO, Kind> {
+        let mut buffer = [0; 1];
+        let mut buffer = ReadBuf::new(&mut buffer);
+        let mut cx = Context::from_waker(Waker::noop());
+        // An error here is one that the handshake meets again.
+        let _ = Pin::new(&mut self.stream).poll_read(&mut cx, &mut buffer);
+        let is_silent =
+            buffer.filled().is_empty() && self.heard.is_empty() && self.parser.is_empty();
+        match self.stream {
+            Stream::Plain(io) if is_silent => Ok(io),
+            _ => Err(Kind::Injected),
+        }
+    }
+
+    /// Says QUIT without waiting for anything.
+    pub(super) fn leave(&mut self) {
+        let quit = Commands::quit();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut stream = Pin::new(&mut self.stream);
+        // RFC 5321 section 4.1.1.10 wants it said; nothing depends on it.
+        let _ = stream.as_mut().poll_write(&mut cx, quit.octets());
+        let _ = stream.as_mut().poll_flush(&mut cx);
+        let _ = stream.poll_shutdown(&mut cx);
+    }
+
+    /// Ends the stream in good order.
+    pub(super) async fn close(mut self) {
+        // The relay may have closed first.
+        let _ = self.stream.shutdown().await;
+    }
+
+    /// Writes, and takes in up to `due` replies whenever that has to wait.
+    /// Whether all was written.
+    async fn pump(&mut self, octets: &[u8], due: usize, until_reply: bool) -> bool {
+        let mut rest = octets;
+        poll_fn(|cx| {
+            loop {
+                let stream = Pin::new(&mut self.stream);
+                let written = match rest {
+                    [] => stream.poll_flush(cx).map_ok(|()| 0),
+                    rest => stream.poll_write(cx, rest),
+                };
+                match written {
+                    Poll::Ready(Ok(_)) if rest.is_empty() => return Poll::Ready(true),
+                    Poll::Ready(Ok(0)) => {
+                        self.write_end = Some(ErrorKind::WriteZero.into());
+                        return Poll::Ready(false);
+                    }
+                    Poll::Ready(Ok(count)) => rest = &rest[count..],
+                    Poll::Ready(Err(error)) => {
+                        self.write_end = Some(error);
+                        return Poll::Ready(false);
+                    }
+                    Poll::Pending => break,
+                }
+            }
+            self.hear(cx, due);
+            if self.read_end.is_some() || (until_reply && !self.heard.is_empty()) {
+                Poll::Ready(false)
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// Takes in what has come, until `due` replies are there.
+    fn hear(&mut self, cx: &mut Context<'_>, due: usize) {
+        let mut buffer = [0; 4096];
+        while self.read_end.is_none() {
+            while self.heard.len() < due {
+                match self.parser.next() {
+                    Ok(Some(reply)) => {
+                        self.has_spoken = true;
+                        self.heard.push_back(reply);
+                    }
+                    Ok(None) => break,
+                    Err(bad) => {
+                        self.read_end = Some(Kind::BadReply(bad));
+                        return;
+                    }
+                }
+            }
+            if self.heard.len() >= due {
+                return;
+            }
+            let mut octets = ReadBuf::new(&mut buffer);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut octets) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) if octets.filled().is_empty() => {
+                    self.read_end = Some(Kind::Closed {
+                        heard: self.has_spoken,
+                    });
+                }
+                Poll::Ready(Ok(())) => self.parser.feed(octets.filled()),
+                Poll::Ready(Err(error)) => self.read_end = Some(self.broken(error)),
+            }
+        }
+    }
+
+    fn broken(&self, source: io::Error) -> Kind {
+        let heard = self.has_spoken;
+        match source.kind() {
+            // In TLS 1.3 the relay may refuse the handshake after it is done
+            // for us (RFC 8446 section 4.4.2.4).
+            _ if !heard && let Some(handshake) = self.stream.explain(&source) => {
+                Kind::Tls(handshake)
+            }
+            // TLS that ends without a word.
+            ErrorKind::UnexpectedEof => Kind::Closed { heard },
+            _ => Kind::Broken { heard, source },
+        }
+    }
+}
+
+impl<IO> fmt::Debug for Connection<IO> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Connection").field(&self.stream).finish()
+    }
+}

@@ -1,0 +1,113 @@
+//! The octets of a message, as DATA carries them (RFC 5321 section 4.5.2).
+
+use memchr::memmem;
+
+/// Gives a message in chunks of bounded size, with dots stuffed and its end
+/// marked. A bare LF counts as a line end too, since relays exist that take it
+/// for one: no message can hold what they would read as its end.
+pub(super) struct Stuffed<'a> {
+    rest: &'a [u8],
+    at_line_start: bool,
+    ends_in_crlf: bool,
+}
+
+impl<'a> Stuffed<'a> {
+    pub(super) fn new(message: &'a [u8]) -> Self {
+        Self {
+            rest: message,
+            at_line_start: true,
+            ends_in_crlf: message.ends_with(b"\r\n"),
+        }
+    }
+
+    /// Puts about `size` further octets into `chunk`. Whether they were the
+    /// last, the end of data among them.
+    pub(super) fn fill(&mut self, chunk: &mut Vec<u8>, size: usize) -> bool {
+        chunk.clear();
+        let (part, rest) = self.rest.split_at(size.min(self.rest.len()));
+        self.rest = rest;
+        if self.at_line_start && part.starts_with(b".") {
+            chunk.push(b'.');
+        }
+        let mut copied = 0;
+        for line_end in memmem::find_iter(part, b"\n.") {
+            chunk.extend_from_slice(&part[copied..=line_end]);
+            chunk.push(b'.');
+            copied = line_end + 1;
+        }
+        chunk.extend_from_slice(&part[copied..]);
+        self.at_line_start = part.ends_with(b"\n");
+        if !self.rest.is_empty() {
+            return false;
+        }
+        if !self.ends_in_crlf {
+            chunk.extend_from_slice(b"\r\n");
+        }
+        chunk.extend_from_slice(b".\r\n");
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn stuff(message: &[u8], size: usize) -> Vec<u8> {
+        let mut stuffed = Stuffed::new(message);
+        let (mut all, mut chunk) = (Vec::new(), Vec::new());
+        loop {
+            let is_last = stuffed.fill(&mut chunk, size);
+            assert!(chunk.len() <= 2 * size + 6);
+            all.extend_from_slice(&chunk);
+            if is_last {
+                return all;
+            }
+        }
+    }
+
+    #[test]
+    fn dots_at_line_starts_are_doubled() {
+        for (message, sent) in [
+            ("a\r\n", "a\r\n.\r\n"),
+            (".\r\n", "..\r\n.\r\n"),
+            (".a\r\n..b\r\nc.d\r\n", "..a\r\n...b\r\nc.d\r\n.\r\n"),
+            ("a\r\n.\r\nMAIL", "a\r\n..\r\nMAIL\r\n.\r\n"),
+            ("a\n.\nb\r\n", "a\n..\nb\r\n.\r\n"),
+            ("a\r", "a\r\r\n.\r\n"),
+            ("", "\r\n.\r\n"),
+        ] {
+            for size in 1..=message.len().max(1) {
+                let all = stuff(message.as_bytes(), size);
+                assert_eq!(
+                    String::from_utf8(all).unwrap(),
+                    sent,
+                    "{message:?} by {size}"
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_relay_reads_back_the_message_and_nothing_behind_it(
+            message in "[.a\r\n]{0,40}",
+            size in 1_usize..50,
+        ) {
+            let sent = String::from_utf8(stuff(message.as_bytes(), size)).unwrap();
+            let (body, behind) = sent.split_once("\r\n.\r\n").unwrap();
+            prop_assert_eq!(behind, "");
+            prop_assert!(!sent[..sent.len() - 3].contains("\n.\n"));
+            // RFC 5321 section 4.5.2, from the relay's side.
+            let lines: Vec<&str> = body
+                .split_inclusive('\n')
+                .map(|line| line.strip_prefix('.').unwrap_or(line))
+                .collect();
+            let mut read = lines.concat();
+            read.push_str("\r\n");
+            let ended = message.ends_with("\r\n");
+            prop_assert_eq!(read, if ended { message } else { message + "\r\n" });
+        }
+    }
+}

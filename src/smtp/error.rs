@@ -1,0 +1,171 @@
+//! Why a session or a transaction failed. `failure` puts it into words.
+
+use std::{fmt, io, time::Duration};
+
+use hickory_resolver::net::NetError;
+
+use super::{auth::Mechanism, reply::BadReply};
+use crate::{
+    report::{
+        ConnectAttempt, Reason, RecipientResult, RelayEndpoint, RelayOrigin, Reply, ReplyCode,
+        Stage,
+    },
+    tls::HandshakeError,
+};
+
+/// Why a session or a transaction failed.
+///
+/// Neither `Display` nor `Debug` shows recipients or the text of replies,
+/// which may name them. [`Error::into_failure`] has both.
+pub struct Error {
+    pub(super) stage: Stage,
+    pub(super) kind: Kind,
+    pub(super) endpoint: RelayEndpoint,
+    pub(super) origin: RelayOrigin,
+    pub(super) recipients: Vec<RecipientResult>,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} while {}", self.kind, self.stage.activity())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("stage", &self.stage)
+            .field("kind", &self.kind)
+            .field("endpoint", &self.endpoint)
+            .field("recipients", &self.recipients.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.kind)
+    }
+}
+
+/// What went wrong, and where: an [`Error`] without its surroundings.
+pub(super) struct Halt {
+    pub(super) stage: Stage,
+    pub(super) kind: Kind,
+}
+
+impl Halt {
+    pub(super) fn new(stage: Stage, kind: Kind) -> Self {
+        // A handshake may fail as late as on the first read after it.
+        let stage = match kind {
+            Kind::Tls(_) => Stage::TlsHandshake,
+            _ => stage,
+        };
+        Self { stage, kind }
+    }
+
+    pub(super) fn reason(&self) -> Reason {
+        self.kind.reason(self.stage)
+    }
+
+    /// Whether the conversation is still in order: each command had its reply.
+    pub(super) fn is_orderly(&self) -> bool {
+        match &self.kind {
+            Kind::Refused { reply, .. } => reply.code != ReplyCode::CLOSING,
+            Kind::StarttlsMissing { .. }
+            | Kind::NoMechanism { .. }
+            | Kind::Local(_)
+            | Kind::ExtensionMissing(_)
+            | Kind::TooLarge { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// What went wrong.
+#[derive(thiserror::Error)]
+pub(super) enum Kind {
+    #[error("the relay's name does not exist or has no address")]
+    NoSuchHost(#[source] NetError),
+    #[error("the name server did not answer")]
+    Dns(#[source] NetError),
+    #[error("none of {} addresses could be connected to", .0.len())]
+    Connect(Vec<ConnectAttempt>),
+    #[error("the TLS handshake failed")]
+    Tls(#[source] Box<HandshakeError>),
+    /// The end of the stream. `heard` is whether the relay had said anything
+    /// since the connection, or TLS on it, was there.
+    #[error("the relay closed the connection")]
+    Closed { heard: bool },
+    #[error("the connection broke")]
+    Broken {
+        heard: bool,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the time limit of {limit:?} ran out")]
+    Timeout { limit: Duration },
+    #[error("the transaction was given up")]
+    Abandoned,
+    #[error("the reply cannot be read")]
+    BadReply(#[source] BadReply),
+    /// The code has no place there.
+    #[error("the relay replied with an unexpected {}", .0.code)]
+    Unexpected(Reply),
+    #[error("the relay does not speak SMTP")]
+    Foreign(Foreign),
+    #[error("the relay refused with {}", code(reply))]
+    Refused {
+        reason: Reason,
+        reply: Reply,
+        /// With a refused AUTH.
+        mechanism: Option<Mechanism>,
+    },
+    #[error("the relay does not offer STARTTLS")]
+    StarttlsMissing { stripped: bool },
+    #[error("octets came behind the reply to STARTTLS")]
+    Injected,
+    #[error("the relay offers no mechanism that fits the credentials")]
+    NoMechanism { offered: Vec<String> },
+    #[error("the relay does not offer {0}")]
+    ExtensionMissing(&'static str),
+    #[error("the message has {size} octets, and the relay takes {limit}")]
+    TooLarge { size: u64, limit: u64 },
+    #[error(transparent)]
+    Local(#[from] Local),
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn code(reply: &Reply) -> String {
+    match reply.enhanced {
+        Some(enhanced) => format!("{} {enhanced}", reply.code),
+        None => reply.code.to_string(),
+    }
+}
+
+/// What answers on the port instead of SMTP.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Foreign {
+    /// A TLS record.
+    Tls,
+    /// A protocol, by its name.
+    Protocol(&'static str),
+    /// Something else.
+    Unknown,
+}
+
+/// What is wrong at this end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(super) enum Local {
+    #[error("credentials are not sent in plaintext to an address beyond loopback")]
+    PlaintextCredentials,
+    #[error("the credentials have a character that SASL cannot carry, or are too long")]
+    Credentials,
+    #[error("the EHLO name is neither a domain name nor an address literal")]
+    EhloName,
+}

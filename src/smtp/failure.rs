@@ -1,0 +1,347 @@
+//! Puts an error into the words of a report.
+
+use std::{fmt::Write as _, time::Duration};
+
+use super::{
+    Error, Host,
+    error::{Foreign, Kind, Local},
+    reply::BadReply,
+};
+use crate::report::{
+    Confidence, ConnectAttempt, Reason, RelayEndpoint, RelayFailure, Reply, Retry, Stage,
+};
+
+/// How much of a reply's text a summary quotes. The whole reply is beside it.
+const QUOTED_CHARACTERS: usize = 240;
+
+impl Error {
+    /// What went wrong.
+    pub fn reason(&self) -> Reason {
+        self.kind.reason(self.stage)
+    }
+
+    /// The failure to report, still without remedies (`relay::remedy` adds
+    /// them).
+    #[expect(clippy::boxed_local, reason = "errors travel boxed")]
+    pub fn into_failure(self: Box<Self>) -> RelayFailure {
+        let reason = self.reason();
+        let summary = self.summary();
+        let confidence = self.kind.confidence(self.stage);
+        let library_message = self.kind.library_message();
+        let mut failure = RelayFailure {
+            reason,
+            stage: self.stage,
+            origin: self.origin,
+            retry_after: (reason.retry() == Retry::Later).then(|| retry_after(reason)),
+            confidence,
+            alternatives: Vec::new(),
+            summary,
+            remedies: Vec::new(),
+            endpoint: self.endpoint,
+            reply: None,
+            connect_attempts: Vec::new(),
+            tls: None,
+            recipients: self.recipients,
+            library_message,
+            missing_extension: None,
+        };
+        match self.kind {
+            Kind::Refused { reply, .. } | Kind::Unexpected(reply) => failure.reply = Some(reply),
+            Kind::Connect(attempts) => failure.connect_attempts = attempts,
+            Kind::ExtensionMissing(keyword) => failure.missing_extension = Some(keyword),
+            Kind::Tls(handshake) => {
+                failure.alternatives = handshake.alternatives;
+                failure.tls = Some(handshake.evidence);
+            }
+            _ => {}
+        }
+        failure
+    }
+
+    fn summary(&self) -> String {
+        let relay = authority(&self.endpoint);
+        let activity = self.stage.activity();
+        let sentence = match &self.kind {
+            Kind::Tls(handshake) => handshake.summary.clone(),
+            Kind::NoSuchHost(_) => {
+                format!(
+                    "The name {} does not exist or has no address.",
+                    self.endpoint.host
+                )
+            }
+            Kind::Dns(_) => format!("The name server did not answer for {}.", self.endpoint.host),
+            Kind::Connect(attempts) => connect_summary(&relay, attempts),
+            Kind::Closed { .. } => format!("{relay} closed the connection while {activity}."),
+            Kind::Broken { source, .. } => {
+                format!("The connection to {relay} broke while {activity} ({source}).")
+            }
+            Kind::Timeout { limit } => {
+                format!("The time limit of {limit:?} ran out while {activity} ({relay}).")
+            }
+            Kind::Abandoned => {
+                format!("The transaction with {relay} was given up while {activity}.")
+            }
+            Kind::BadReply(bad) => format!("{relay} sent no valid reply while {activity}: {bad}."),
+            Kind::Unexpected(reply) => format!(
+                "{relay} replied with an unexpected code while {activity}: {}",
+                quote(reply)
+            ),
+            Kind::Foreign(foreign) => foreign_summary(&relay, *foreign),
+            Kind::Refused {
+                reply,
+                mechanism: Some(mechanism),
+                ..
+            } => format!("{relay} refused AUTH {mechanism}: {}", quote(reply)),
+            Kind::Refused { reply, .. } if self.stage == Stage::RcptTo => {
+                let refused = self.recipients.iter().filter(|r| r.reply.is_some());
+                format!(
+                    "{relay} refused {} of {} recipients: {}",
+                    refused.count(),
+                    self.recipients.len(),
+                    quote(reply)
+                )
+            }
+            Kind::Refused { reply, .. } => {
+                format!("{relay} refused {}: {}", subject(self.stage), quote(reply))
+            }
+            Kind::StarttlsMissing { stripped: false } => {
+                format!("{relay} does not offer STARTTLS, and TLS is required.")
+            }
+            Kind::StarttlsMissing { stripped: true } => format!(
+                "Something between posthaste and {relay} overwrites STARTTLS, and TLS is required."
+            ),
+            Kind::Injected => format!(
+                "Octets came behind the reply of {relay} to STARTTLS, before encryption began."
+            ),
+            Kind::NoMechanism { offered } if offered.is_empty() => {
+                format!("{relay} offers no AUTH, and there are credentials for it.")
+            }
+            Kind::NoMechanism { offered } => format!(
+                "{relay} offers no AUTH mechanism that fits the credentials, only {}.",
+                offered.join(", ")
+            ),
+            Kind::ExtensionMissing(keyword) => {
+                format!("{relay} does not offer {keyword}, which this mail needs.")
+            }
+            Kind::TooLarge { size, limit } => {
+                format!("The message has {size} octets, and {relay} takes at most {limit}.")
+            }
+            Kind::Local(local) => local_summary(&relay, *local, self),
+        };
+        let sentence = match self.reason() {
+            Reason::OutcomeUnknown => format!("{sentence} The relay may have the mail."),
+            _ => sentence,
+        };
+        ascii(&sentence)
+    }
+}
+
+impl Kind {
+    pub(super) fn reason(&self, stage: Stage) -> Reason {
+        match self {
+            Self::Tls(handshake) => handshake.reason,
+            Self::NoSuchHost(_) => Reason::DnsNotFound,
+            Self::Dns(_) => Reason::DnsTemporary,
+            Self::Connect(attempts) => telling(attempts),
+            Self::Abandoned => Reason::DeadlineExceeded,
+            Self::Refused { reason, .. } => *reason,
+            // Only a reply that decides says what became of a mail whose end
+            // is on the way.
+            Self::Closed { .. }
+            | Self::Broken { .. }
+            | Self::Timeout { .. }
+            | Self::BadReply(_)
+            | Self::Unexpected(_)
+                if stage == Stage::EndOfData =>
+            {
+                Reason::OutcomeUnknown
+            }
+            Self::Closed { heard: false } => Reason::ConnectionClosed,
+            Self::Broken { heard: false, .. } => Reason::ConnectionReset,
+            Self::Closed { heard: true } if stage == Stage::Ehlo => Reason::EhloRejected,
+            Self::Closed { .. } | Self::Broken { .. } => Reason::ConnectionLost,
+            Self::Timeout { .. } => match stage {
+                Stage::Resolve => Reason::DnsTemporary,
+                Stage::Greeting => Reason::BannerTimeout,
+                Stage::TlsHandshake => Reason::HandshakeTimeout,
+                _ => Reason::ReplyTimeout,
+            },
+            Self::BadReply(BadReply::LineTooLong | BadReply::TooLong) => Reason::ReplyTooLarge,
+            Self::BadReply(BadReply::NoCode | BadReply::MixedCodes) | Self::Unexpected(_) => {
+                Reason::ReplyMalformed
+            }
+            Self::Foreign(Foreign::Tls) => Reason::TlsOnPlaintextPort,
+            Self::Foreign(Foreign::Protocol(_) | Foreign::Unknown) => Reason::NotSmtp,
+            Self::StarttlsMissing { stripped: false } => Reason::StarttlsNotOffered,
+            Self::StarttlsMissing { stripped: true } => Reason::StarttlsStripped,
+            Self::Injected => Reason::StarttlsInjection,
+            Self::NoMechanism { .. } => Reason::AuthMechanism,
+            Self::ExtensionMissing(_) => Reason::ExtensionMissing,
+            Self::TooLarge { .. } => Reason::MessageTooLarge,
+            Self::Local(_) => Reason::LocalConfig,
+        }
+    }
+
+    fn confidence(&self, stage: Stage) -> Confidence {
+        match self {
+            Self::Tls(handshake) => handshake.confidence,
+            Self::Closed { heard: true } if stage == Stage::Ehlo => Confidence::Inferred,
+            Self::StarttlsMissing { stripped: true } | Self::Foreign(Foreign::Unknown) => {
+                Confidence::Inferred
+            }
+            _ => Confidence::Observed,
+        }
+    }
+
+    fn library_message(&self) -> Option<String> {
+        match self {
+            Self::Tls(handshake) => Some(handshake.source.to_string()),
+            Self::NoSuchHost(source) | Self::Dns(source) => Some(source.to_string()),
+            Self::Broken { source, .. } => Some(source.to_string()),
+            _ => None,
+        }
+    }
+}
+
+/// Why a reply that refuses does so.
+pub(super) fn refusal(stage: Stage, reply: &Reply) -> Reason {
+    let code = reply.code.value();
+    match stage {
+        _ if code == 421 => Reason::RelayClosing,
+        Stage::Starttls if reply.code.is_transient() => Reason::StarttlsRefusedTemporary,
+        Stage::Starttls => Reason::StarttlsRefused,
+        Stage::Auth if reply.code.is_transient() => Reason::AuthTemporary,
+        // The mechanism is offered and yet unknown (RFC 4954 section 4).
+        Stage::Auth if code == 504 => Reason::AuthMechanism,
+        Stage::Auth => Reason::AuthRejected,
+        _ if reply.code.is_transient() => Reason::Deferred,
+        Stage::Greeting => Reason::BannerRejected,
+        Stage::Ehlo => Reason::EhloRejected,
+        // RFC 4954 section 6.
+        _ if code == 530 => Reason::AuthRequired,
+        Stage::RcptTo => Reason::RecipientsRejected,
+        _ if is_too_large(reply) => Reason::MessageTooLarge,
+        Stage::MailFrom => Reason::SenderRejected,
+        _ => Reason::MessageRejected,
+    }
+}
+
+/// 552 stands for other refusals too, which the enhanced status code tells
+/// apart: a full mailbox is 5.2.2, a forbidden attachment 5.7.0.
+fn is_too_large(reply: &Reply) -> bool {
+    let enhanced = reply.enhanced.map(|e| (e.subject, e.detail));
+    match enhanced {
+        Some((2, 3) | (3, 4)) => true,
+        None | Some((0 | 3, _)) => reply.code.value() == 552,
+        Some(_) => false,
+    }
+}
+
+/// What several attempts say together: the first one's reason, since IPv4 is
+/// tried first and nearly every relay has it. That an address family has no
+/// route from here says nothing about the relay when another one has.
+fn telling(attempts: &[ConnectAttempt]) -> Reason {
+    attempts
+        .iter()
+        .map(|attempt| attempt.reason)
+        .find(|reason| *reason != Reason::ConnectUnreachable)
+        .unwrap_or(Reason::ConnectUnreachable)
+}
+
+/// When trying again may help. A relay that puts off unknown senders
+/// (greylisting) wants to see them again after a minute at the earliest.
+fn retry_after(reason: Reason) -> Duration {
+    Duration::from_secs(match reason {
+        Reason::Deferred => 60,
+        Reason::RelayClosing | Reason::AuthTemporary | Reason::StarttlsRefusedTemporary => 30,
+        _ => 5,
+    })
+}
+
+/// `host:port`, with IPv6 addresses in brackets.
+fn authority(endpoint: &RelayEndpoint) -> String {
+    match endpoint.host.parse() {
+        Ok(Host::Ip(ip)) if ip.is_ipv6() => format!("[{ip}]:{}", endpoint.port),
+        _ => format!("{}:{}", endpoint.host, endpoint.port),
+    }
+}
+
+fn connect_summary(relay: &str, attempts: &[ConnectAttempt]) -> String {
+    let mut tried = String::new();
+    for (index, attempt) in attempts.iter().enumerate() {
+        let separator = if index == 0 { "" } else { ", " };
+        let what = match attempt.reason {
+            Reason::ConnectRefused => "refused",
+            Reason::ConnectTimeout => "no answer",
+            Reason::ConnectionReset => "reset",
+            _ => "unreachable",
+        };
+        // Writing to a string cannot fail.
+        let _ = write!(
+            tried,
+            "{separator}{} {what} after {} ms",
+            attempt.ip,
+            attempt.elapsed.as_millis()
+        );
+    }
+    format!("Could not connect to {relay}: {tried}.")
+}
+
+fn foreign_summary(relay: &str, foreign: Foreign) -> String {
+    match foreign {
+        Foreign::Tls => format!("{relay} speaks TLS where a greeting in plaintext should come."),
+        Foreign::Protocol(name) => format!("{relay} speaks {name}, not SMTP."),
+        Foreign::Unknown => format!("{relay} does not greet as SMTP does."),
+    }
+}
+
+fn local_summary(relay: &str, local: Local, error: &Error) -> String {
+    match local {
+        Local::PlaintextCredentials => format!(
+            "There are credentials for {relay}, and the session is in plaintext; they are sent \
+             in plaintext to loopback addresses only, and {} is none.",
+            error
+                .endpoint
+                .ip
+                .map_or_else(|| "this".to_owned(), |ip| ip.to_string())
+        ),
+        Local::Credentials => format!(
+            "The credentials for {relay} have a character that AUTH cannot carry, or are too long."
+        ),
+        Local::EhloName => format!(
+            "The EHLO name for {relay} is neither a domain name nor an address literal in brackets."
+        ),
+    }
+}
+
+/// What a reply refused.
+fn subject(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Greeting => "this client in its greeting",
+        Stage::Ehlo => "EHLO",
+        Stage::Starttls => "STARTTLS",
+        Stage::Auth => "AUTH",
+        Stage::MailFrom => "the sender",
+        Stage::Data => "DATA",
+        _ => "the message",
+    }
+}
+
+/// The reply in double quotes, with a full stop.
+fn quote(reply: &Reply) -> String {
+    let text = reply.to_string();
+    let mut quoted: String = text.chars().take(QUOTED_CHARACTERS).collect();
+    if quoted.len() < text.len() {
+        quoted.push_str("...");
+    }
+    format!("\"{quoted}\".")
+}
+
+fn ascii(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            ' '..='~' => c,
+            _ => '?',
+        })
+        .collect()
+}

@@ -1,0 +1,394 @@
+//! A transaction: MAIL, RCPT, DATA, the message (RFC 5321 section 3.3), in as
+//! few round trips as the relay allows (RFC 2920).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Instant,
+};
+
+use super::{
+    Progress, Session,
+    command::{Commands, MailParameters},
+    data::Stuffed,
+    error::{Error, Halt, Kind},
+    failure::refusal,
+    opening::refused,
+    step::Step,
+};
+use crate::{
+    mail::{Envelope, RecipientPolicy},
+    report::{Reason, RecipientResult, RecipientState, Reply, ReplyCode, Stage},
+};
+
+/// How much of a message is copied and written at once.
+const CHUNK: usize = 64 * 1024;
+/// Room for the dots and the end that come on top.
+const SPARE: usize = 256;
+/// How long a transaction that failed may take to leave the session in order.
+/// The answer waits for it.
+const TIDY_UP_LIMIT: Duration = Duration::from_secs(5);
+
+/// A message, ready to be sent: lines end in CRLF, and so does the last.
+#[derive(Clone, Debug)]
+pub struct Body {
+    /// The octets, before dot-stuffing.
+    pub bytes: Bytes,
+    /// Whether it has octets above 127, and so needs 8BITMIME (RFC 6152).
+    pub is_8bit: bool,
+    /// Whether a header field needs SMTPUTF8 (RFC 6531).
+    pub needs_smtputf8: bool,
+}
+
+/// One transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Transaction<'a> {
+    /// Where it goes.
+    pub envelope: &'a Envelope,
+    /// What is carried.
+    pub body: &'a Body,
+    /// What to do when some recipients are refused.
+    pub policy: RecipientPolicy,
+}
+
+/// The relay took the mail for at least one recipient.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    /// The reply to the end of data.
+    pub reply: Reply,
+    /// Every recipient, in envelope order, each with the reply to RCPT TO.
+    pub recipients: Vec<RecipientResult>,
+    /// How long it took, from MAIL FROM.
+    pub elapsed: Duration,
+}
+
+/// Where the conversation stands, so that a transaction that stops can be
+/// tidied up.
+#[derive(Clone, Copy, Default)]
+struct Standing {
+    /// Replies that are still due.
+    due: usize,
+    /// The last of them is to DATA.
+    data_due: bool,
+    /// MAIL was accepted, and nothing has ended the transaction.
+    is_open: bool,
+    /// The relay waits for the message: whatever is sent now is part of it.
+    in_data: bool,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
+    /// Carries out one transaction. After an error that leaves the session in
+    /// order (a refusal), [`Session::is_reusable`] is still true.
+    pub async fn send(
+        &mut self,
+        transaction: Transaction<'_>,
+        progress: &Progress,
+    ) -> Result<Delivered, Box<Error>> {
+        self.count_transaction();
+        let started = Instant::now();
+        let mut recipients: Vec<RecipientResult> = transaction
+            .envelope
+            .forward_paths
+            .iter()
+            .map(|address| RecipientResult {
+                address: address.clone(),
+                state: RecipientState::NotSent,
+                reply: None,
+            })
+            .collect();
+        let outcome = self.transact(transaction, progress, &mut recipients).await;
+        let elapsed = started.elapsed();
+        self.time_transaction(elapsed);
+        match outcome {
+            Ok(reply) => Ok(Delivered {
+                reply,
+                recipients,
+                elapsed,
+            }),
+            Err(halt) => {
+                settle(&mut recipients, &halt);
+                Err(self.error(halt, recipients))
+            }
+        }
+    }
+
+    async fn transact(
+        &mut self,
+        transaction: Transaction<'_>,
+        progress: &Progress,
+        recipients: &mut [RecipientResult],
+    ) -> Result<Reply, Halt> {
+        let step = Step::enter(progress, Stage::MailFrom, self.limits.mail);
+        let mail = self.mail(&transaction).map_err(|kind| step.halt(kind))?;
+        let policy = transaction.policy;
+
+        self.is_usable = false;
+        let mut standing = Standing::default();
+        let outcome = async {
+            self.offer(mail, &step, policy, recipients, &mut standing)
+                .await?;
+            self.choose_recipients(progress, policy, recipients, &mut standing)
+                .await?;
+            self.hand_over(transaction.body, progress, &mut standing)
+                .await
+        }
+        .await;
+        let is_orderly = match &outcome {
+            Ok(_) => true,
+            Err(halt) => halt.is_orderly() && self.tidy_up(standing, progress).await,
+        };
+        self.is_usable = is_orderly && self.connection.is_quiet();
+        outcome
+    }
+
+    /// MAIL with what it has to say, or why the relay cannot take this mail.
+    fn mail(&self, transaction: &Transaction<'_>) -> Result<Commands, Kind> {
+        let Transaction { envelope, body, .. } = transaction;
+        let offered = &self.extensions;
+        let smtputf8 = body.needs_smtputf8 || envelope.needs_smtputf8();
+        if smtputf8 && !offered.smtputf8 {
+            return Err(Kind::ExtensionMissing("SMTPUTF8"));
+        }
+        if body.is_8bit && !offered.eight_bit_mime {
+            return Err(Kind::ExtensionMissing("8BITMIME"));
+        }
+        let size = body.bytes.len() as u64;
+        if let Some(limit) = offered.max_size
+            && size > limit
+        {
+            return Err(Kind::TooLarge { size, limit });
+        }
+        let parameters = MailParameters {
+            size: offered.size.then_some(size),
+            is_8bit: body.is_8bit,
+            smtputf8,
+        };
+        Ok(Commands::mail(envelope.reverse_path.as_ref(), parameters))
+    }
+
+    /// Sends MAIL, and behind it what may go with it; hears the reply to MAIL.
+    async fn offer(
+        &mut self,
+        mail: Commands,
+        step: &Step<'_>,
+        policy: RecipientPolicy,
+        recipients: &[RecipientResult],
+        standing: &mut Standing,
+    ) -> Result<(), Halt> {
+        let mut group = mail;
+        if self.extensions.pipelining {
+            for recipient in recipients {
+                group.add_rcpt(&recipient.address);
+            }
+            // Whether all are accepted has to be known before DATA.
+            if policy == RecipientPolicy::Any {
+                group.add_data();
+                standing.data_due = true;
+            }
+        }
+        self.say(&group, step, standing).await?;
+        let reply = self.hear(step, standing).await?;
+        if !reply.code.is_positive() {
+            return Err(refused(step, reply));
+        }
+        standing.is_open = true;
+        Ok(())
+    }
+
+    /// Hears what the relay says to each recipient, and whether the mail can go.
+    async fn choose_recipients(
+        &mut self,
+        progress: &Progress,
+        policy: RecipientPolicy,
+        recipients: &mut [RecipientResult],
+        standing: &mut Standing,
+    ) -> Result<(), Halt> {
+        let step = Step::enter(progress, Stage::RcptTo, self.limits.rcpt);
+        for recipient in recipients.iter_mut() {
+            if !self.extensions.pipelining {
+                self.say(&Commands::rcpt(&recipient.address), &step, standing)
+                    .await?;
+            }
+            let reply = self.hear(&step, standing).await?;
+            let Some(state) = state(&reply) else {
+                return Err(step.halt(Kind::Unexpected(reply)));
+            };
+            recipient.state = state;
+            recipient.reply = Some(reply.clone());
+            if reply.code == ReplyCode::CLOSING {
+                return Err(refused(&step, reply));
+            }
+        }
+        match refusal_of_recipients(recipients, policy) {
+            None => Ok(()),
+            Some((reason, reply)) => Err(step.halt(Kind::Refused {
+                reason,
+                reply,
+                mechanism: None,
+            })),
+        }
+    }
+
+    /// Sends DATA and the message, and hears whether the relay takes it.
+    async fn hand_over(
+        &mut self,
+        body: &Body,
+        progress: &Progress,
+        standing: &mut Standing,
+    ) -> Result<Reply, Halt> {
+        let step = Step::enter(progress, Stage::Data, self.limits.data);
+        if !standing.data_due {
+            self.say(&Commands::data(), &step, standing).await?;
+        }
+        let reply = self.hear(&step, standing).await?;
+        if !reply.code.is_intermediate() {
+            return Err(refused(&step, reply));
+        }
+        standing.in_data = true;
+
+        let mut stuffed = Stuffed::new(&body.bytes);
+        let mut chunk = Vec::with_capacity(CHUNK.min(body.bytes.len()) + SPARE);
+        loop {
+            let is_last = stuffed.fill(&mut chunk, CHUNK);
+            // Nothing is due now: a relay that speaks has had enough.
+            if self.connection.is_interrupted() {
+                return Err(self.interruption(&step).await);
+            }
+            let mut step = step;
+            if is_last {
+                if !progress.commit() {
+                    return Err(step.halt(Kind::Abandoned));
+                }
+                step = Step::enter(progress, Stage::EndOfData, self.limits.data);
+            }
+            if !self.connection.send_data(&chunk, &step).await? {
+                return Err(self.interruption(&step).await);
+            }
+            if is_last {
+                break;
+            }
+        }
+
+        let step = Step::enter(progress, Stage::EndOfData, self.limits.end_of_data);
+        let reply = self.connection.reply(&step).await?;
+        standing.in_data = false;
+        standing.is_open = false;
+        if reply.code.is_positive() {
+            Ok(reply)
+        } else {
+            Err(refused(&step, reply))
+        }
+    }
+
+    /// Why the relay broke into the message.
+    async fn interruption(&mut self, step: &Step<'_>) -> Halt {
+        match self.connection.reply(step).await {
+            // It cannot have taken what was not sent.
+            Ok(reply) if reply.code.is_positive() => step.halt(Kind::Unexpected(reply)),
+            Ok(reply) => refused(step, reply),
+            Err(halt) => halt,
+        }
+    }
+
+    /// Hears the replies that are due, and ends what is open. Whether the
+    /// session is in order then.
+    async fn tidy_up(&mut self, standing: Standing, progress: &Progress) -> bool {
+        if standing.in_data {
+            return false;
+        }
+        let step = Step::enter(progress, progress.stage(), TIDY_UP_LIMIT);
+        let tidy = async {
+            let mut last = None;
+            for _ in 0..standing.due {
+                last = Some(self.connection.reply(&step).await?);
+            }
+            match last {
+                // The relay wants a message for nobody (RFC 2920 section 3.1).
+                Some(reply) if standing.data_due && reply.code.is_intermediate() => {
+                    self.connection.ask(&Commands::lone_dot(), &step).await?;
+                    Ok(true)
+                }
+                _ if standing.is_open => {
+                    let reply = self.connection.ask(&Commands::rset(), &step).await?;
+                    Ok(reply.code.is_positive())
+                }
+                _ => Ok(true),
+            }
+        };
+        let outcome: Result<Result<bool, Halt>, _> = step.wait(tidy).await;
+        matches!(outcome, Ok(Ok(true)))
+    }
+
+    async fn say(
+        &mut self,
+        commands: &Commands,
+        step: &Step<'_>,
+        standing: &mut Standing,
+    ) -> Result<(), Halt> {
+        standing.due += commands.count();
+        self.connection.send(commands, step).await
+    }
+
+    async fn hear(&mut self, step: &Step<'_>, standing: &mut Standing) -> Result<Reply, Halt> {
+        let reply = self.connection.reply(step).await?;
+        standing.due -= 1;
+        Ok(reply)
+    }
+}
+
+/// What a reply to RCPT, DATA or the end of data makes of a recipient.
+fn state(reply: &Reply) -> Option<RecipientState> {
+    match reply.code {
+        code if code.is_positive() => Some(RecipientState::Accepted),
+        code if code.is_transient() => Some(RecipientState::Deferred),
+        code if code.is_permanent() => Some(RecipientState::Rejected),
+        _ => None,
+    }
+}
+
+/// Why the mail cannot go, by what became of its recipients, and the reply
+/// that says so.
+fn refusal_of_recipients(
+    recipients: &[RecipientResult],
+    policy: RecipientPolicy,
+) -> Option<(Reason, Reply)> {
+    let in_state = |state| {
+        recipients
+            .iter()
+            .find(move |recipient| recipient.state == state)
+    };
+    let rejected = in_state(RecipientState::Rejected);
+    let deferred = in_state(RecipientState::Deferred);
+    let decisive = match policy {
+        RecipientPolicy::Any if in_state(RecipientState::Accepted).is_some() => None,
+        // Trying again may reach those that are put off.
+        RecipientPolicy::Any => deferred.or(rejected),
+        // Trying again is of no use while one is refused for good.
+        RecipientPolicy::All => rejected.or(deferred),
+    };
+    let reply = decisive?.reply.clone()?;
+    Some((refusal(Stage::RcptTo, &reply), reply))
+}
+
+/// What a transaction that failed makes of the recipients that were accepted.
+fn settle(recipients: &mut [RecipientResult], halt: &Halt) {
+    let is_unknown = halt.reason() == Reason::OutcomeUnknown;
+    let (fate, reply) = match &halt.kind {
+        _ if is_unknown => (RecipientState::Unknown, None),
+        Kind::Refused { reply, .. } if matches!(halt.stage, Stage::Data | Stage::EndOfData) => {
+            (state(reply).unwrap_or(RecipientState::NotSent), Some(reply))
+        }
+        _ => (RecipientState::NotSent, None),
+    };
+    for recipient in recipients {
+        if recipient.state == RecipientState::Accepted {
+            recipient.state = fate;
+            recipient.reply = reply.cloned();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! Callers that cannot wait, and callers that go away.
+
+use std::time::{Duration, Instant};
+
+use posthaste::{
+    api::client::pb::{
+        self, TlsMode,
+        recipient_result::State,
+        relay_failure::{Acceptance, Reason, Retry},
+    },
+    testrelay::{Answer, Script, Step, TestRelay},
+};
+
+use crate::service::{Service, mail_through, request};
+
+fn named(id: &str, port: u16) -> pb::SendMailRequest {
+    pb::SendMailRequest {
+        request_id: id.into(),
+        ..request(mail_through(port, TlsMode::Plaintext, &["bob@example.net"]))
+    }
+}
+
+async fn relay(step: Step, answer: Answer) -> TestRelay {
+    TestRelay::builder()
+        .script(Script::new().once(step, answer))
+        .start()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn before_the_end_of_data_the_answer_names_the_stage_and_the_id_is_free() {
+    let service = Service::for_custom_relays("").await;
+    for (step, stage) in [
+        (Step::Greeting, pb::SmtpStage::Greeting),
+        (Step::Ehlo, pb::SmtpStage::Ehlo),
+        (Step::Mail(1), pb::SmtpStage::MailFrom),
+    ] {
+        let relay = relay(step, Answer::stall()).await;
+        let began = Instant::now();
+        let mut client = service.client().await;
+        let request = named("slow", relay.port());
+        let error = client
+            .send(request.clone(), Some(Duration::from_millis(800)))
+            .await
+            .unwrap_err();
+        // The answer comes from the service, before the client's own clock.
+        assert!(began.elapsed() < Duration::from_millis(800), "{:?}", began.elapsed());
+        assert_eq!(error.code, tonic::Code::DeadlineExceeded as i32, "{error:?}");
+        let failure = error.failure.unwrap();
+        assert_eq!(failure.reason(), Reason::DeadlineExceeded);
+        assert_eq!(failure.stage(), stage);
+        assert_eq!(failure.acceptance(), Acceptance::None);
+
+        let sent = client.send(request, None).await.unwrap();
+        assert!(!sent.replayed);
+        assert_eq!(relay.mails().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn after_the_end_of_data_the_outcome_is_unknown_and_told_later() {
+    let wait = Duration::from_millis(1500);
+    let relay = relay(Step::EndOfData, Answer::usual().after(wait)).await;
+    let service = Service::for_custom_relays("").await;
+    let mut client = service.client().await;
+    let request = named("later", relay.port());
+
+    let error = client
+        .send(request.clone(), Some(Duration::from_millis(700)))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, tonic::Code::Unknown as i32, "{error:?}");
+    let failure = error.failure.unwrap();
+    assert_eq!(failure.reason(), Reason::OutcomeUnknown);
+    assert_eq!(failure.stage(), pb::SmtpStage::EndOfData);
+    assert_eq!(failure.acceptance(), Acceptance::Unknown);
+    assert_eq!(failure.retry(), Retry::Never);
+    assert_eq!(failure.recipients[0].state(), State::Unknown);
+
+    // A call that cannot wait for it either is told so.
+    let error = client
+        .send(request.clone(), Some(Duration::from_millis(200)))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, tonic::Code::Aborted as i32, "{error:?}");
+    assert_eq!(error.reason, "REQUEST_IN_PROGRESS");
+
+    let sent = client.send(request, None).await.unwrap();
+    assert!(sent.replayed);
+    assert_eq!(sent.accepted_count, 1);
+    assert_eq!(relay.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_relay_that_is_lost_after_the_end_of_data_may_have_the_mail() {
+    let relay = relay(Step::EndOfData, Answer::cut().as_if(250)).await;
+    let service = Service::for_custom_relays("").await;
+    for _ in 0..2 {
+        let error = service.send(named("lost", relay.port())).await.unwrap_err();
+        assert_eq!(error.code, tonic::Code::Unknown as i32, "{error:?}");
+        assert_eq!(error.failure.unwrap().reason(), Reason::OutcomeUnknown);
+    }
+    // The second call was answered without a second mail.
+    assert_eq!(relay.mails().len(), 1);
+    assert_eq!(relay.counters().connections, 1);
+}
+
+#[tokio::test]
+async fn a_cancelled_call_sends_nothing_that_is_not_yet_on_its_way() {
+    let relay = relay(Step::Mail(1), Answer::stall()).await;
+    let service = Service::for_custom_relays("").await;
+    let mut client = service.client().await;
+    let call = tokio::spawn({
+        let request = named("gone", relay.port());
+        async move { client.send(request, None).await }
+    });
+    relay.wait_for_commands("MAIL", 1).await.unwrap();
+    call.abort();
+
+    // The ID is free, and the relay answers this time.
+    let sent = service.send(named("gone", relay.port())).await.unwrap();
+    assert!(!sent.replayed);
+    assert_eq!(relay.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_cancelled_after_the_end_of_data_goes_on() {
+    let relay = relay(
+        Step::EndOfData,
+        Answer::usual().after(Duration::from_millis(500)),
+    )
+    .await;
+    let service = Service::for_custom_relays("").await;
+    let mut client = service.client().await;
+    let request = named("on", relay.port());
+    let call = tokio::spawn({
+        let request = request.clone();
+        async move { client.send(request, None).await }
+    });
+    relay
+        .wait_for("the whole message", |relay| {
+            // The relay has read what the client wrote after DATA.
+            (relay.counters().bytes_in > 600 || relay.mails().len() == 1).then_some(())
+        })
+        .await
+        .unwrap();
+    call.abort();
+
+    let sent = service.send(request).await.unwrap();
+    assert!(sent.replayed);
+    assert_eq!(relay.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn stopping_waits_for_the_transaction_under_way() {
+    let relay = relay(
+        Step::EndOfData,
+        Answer::usual().after(Duration::from_millis(500)),
+    )
+    .await;
+    let service = Service::for_custom_relays("").await;
+    let mut client = service.client().await;
+    let call = tokio::spawn({
+        let request = named("", relay.port());
+        async move { client.send(request, None).await }
+    });
+    relay.wait_for_commands("DATA", 1).await.unwrap();
+    service.stop().await;
+    let sent = call.await.unwrap().unwrap();
+    assert_eq!(sent.accepted_count, 1);
+}

@@ -1,0 +1,133 @@
+//! The pages on errors say what the code does.
+
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use posthaste::report::{Fault, Reason, RelayOrigin, Retry};
+use strum::IntoEnumIterator as _;
+
+fn docs() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs")
+}
+
+fn page(reason: Reason) -> String {
+    let path = docs().join(format!("errors/{}.md", reason.name()));
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Status code, fault and retry, as the tables say them.
+fn row(reason: Reason) -> String {
+    let of = |origin| match reason.fault(origin) {
+        Fault::Caller => "caller",
+        Fault::Relay => "relay",
+        Fault::Network => "network",
+        Fault::Operator => "operator",
+        Fault::PossibleAttack => "possible attack",
+    };
+    let fault = match (of(RelayOrigin::Configured), of(RelayOrigin::Custom)) {
+        (configured, custom) if configured == custom => configured.to_owned(),
+        (configured, custom) => format!("{configured} ({custom})"),
+    };
+    let (code, retry) = match (reason, reason.retry()) {
+        (Reason::DeadlineExceeded, Retry::Later) => ("DEADLINE_EXCEEDED", "later"),
+        (Reason::LocalInternal, Retry::AfterFix) => ("INTERNAL", "after a fix"),
+        (Reason::OutcomeUnknown, Retry::Never) => ("UNKNOWN", "never"),
+        (_, Retry::Later) => ("UNAVAILABLE", "later"),
+        (_, Retry::AfterFix) => ("FAILED_PRECONDITION", "after a fix"),
+        (_, Retry::Never) => ("FAILED_PRECONDITION", "never"),
+    };
+    format!("| {code} | {fault} | {retry} |")
+}
+
+#[test]
+fn every_reason_has_its_page_and_every_page_its_reason() {
+    let names: BTreeSet<_> = Reason::iter().map(|r| format!("{}.md", r.name())).collect();
+    let pages: BTreeSet<_> = fs::read_dir(docs().join("errors"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(names, pages);
+}
+
+#[test]
+fn the_tables_say_what_the_code_says() {
+    let index = fs::read_to_string(docs().join("errors.md")).unwrap();
+    for reason in Reason::iter() {
+        let (name, row) = (reason.name(), row(reason));
+        let link = format!("| [{name}](errors/{name}.md) |");
+        let lines: Vec<_> = index.lines().filter(|l| l.starts_with(&link)).collect();
+        assert_eq!(lines.len(), 1, "{name} in errors.md");
+        assert!(lines[0].ends_with(&row), "{name}: {row} in {}", lines[0]);
+
+        let page = page(reason);
+        assert!(page.starts_with(&format!("# {name}\n")), "{name}: title");
+        let stage = row.trim_end_matches('|').to_owned();
+        assert!(page.contains(&stage), "{name}: {row} on its page");
+    }
+}
+
+#[test]
+fn the_examples_are_the_failures_that_they_are_on_the_page_of() {
+    for reason in Reason::iter() {
+        let name = reason.name();
+        let page = page(reason);
+        let (_, json) = page.split_once("```json\n").expect(name);
+        let (json, _) = json.split_once("```").expect(name);
+        let example: serde_json::Value = serde_json::from_str(json).expect(name);
+        assert_eq!(example["reason"], format!("REASON_{name}"));
+        let fault = match reason.fault(RelayOrigin::Configured) {
+            Fault::Caller => "FAULT_CALLER",
+            Fault::Relay => "FAULT_RELAY",
+            Fault::Network => "FAULT_NETWORK",
+            Fault::Operator => "FAULT_OPERATOR",
+            Fault::PossibleAttack => "FAULT_POSSIBLE_ATTACK",
+        };
+        assert_eq!(example["fault"], fault, "{name}");
+        let retry = match reason.retry() {
+            Retry::AfterFix => "RETRY_AFTER_FIX",
+            Retry::Later => "RETRY_LATER",
+            Retry::Never => "RETRY_NEVER",
+        };
+        assert_eq!(example["retry"], retry, "{name}");
+        let stage = example["stage"].as_str().expect(name);
+        let stage = stage.strip_prefix("SMTP_STAGE_").expect(name);
+        assert!(
+            posthaste::report::Stage::iter().any(|s| s.name() == stage),
+            "{name}: {stage}"
+        );
+    }
+}
+
+/// Every setting that stands in the text between backticks.
+fn settings(text: &str) -> impl Iterator<Item = &str> {
+    let sections = ["relays.NAME.", "server.", "custom_relays."];
+    text.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(move |code| sections.iter().any(|section| code.starts_with(section)))
+}
+
+#[test]
+fn the_pages_name_settings_that_exist() {
+    let handbook = fs::read_to_string(docs().join("configuration.md")).unwrap();
+    let keys: Vec<_> = settings(&handbook).collect();
+    let exists = |setting: &str| {
+        keys.iter().any(|key| {
+            // A section stands for the keys in it.
+            key.strip_prefix(setting)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    };
+    let mut count = 0;
+    for reason in Reason::iter() {
+        let page = page(reason).replace("```", "");
+        for setting in settings(&page) {
+            assert!(exists(setting), "{}: `{setting}`", reason.name());
+            count += 1;
+        }
+    }
+    assert!(count > 50, "only {count} settings were found");
+    let index = fs::read_to_string(docs().join("errors.md")).unwrap();
+    for setting in settings(&index) {
+        assert!(exists(setting), "errors.md: `{setting}`");
+    }
+}

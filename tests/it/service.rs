@@ -1,0 +1,128 @@
+//! The service, started in this process, with a client.
+
+use std::time::Duration;
+
+use posthaste::{
+    api::client::{Client, pb},
+    config::{self, Sources},
+    server,
+};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+/// A service that stops when this is dropped.
+pub struct Service {
+    pub endpoint: String,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<Result<(), server::ServeError>>,
+}
+
+impl Service {
+    /// Starts with a configuration in TOML.
+    pub async fn start(toml: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("posthaste.toml");
+        std::fs::write(&file, toml).unwrap();
+        let config = config::load(&Sources {
+            file: Some(file),
+            ..Sources::default()
+        })
+        .unwrap_or_else(|error| panic!("{error}\n{toml}"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(server::run(config, listener, async {
+            let _dropped = stopped.await;
+        }));
+        Self {
+            endpoint,
+            stop: Some(stop),
+            serving,
+        }
+    }
+
+    /// A service whose callers may name any relay on this machine, and that
+    /// trusts `ca`.
+    pub async fn for_custom_relays(ca: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, ca).unwrap();
+        Self::start(&format!(
+            "tls.ca_file = {file:?}\n\
+             custom_relays.allow = [{{ host = \"localhost\" }}, {{ host = \"127.0.0.1\" }}]\n\
+             custom_relays.allow_tls_options = [\"mode\"]\n"
+        ))
+        .await
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(&self.endpoint).await.unwrap()
+    }
+
+    /// Sends one mail over a connection of its own.
+    pub async fn send(
+        &self,
+        request: pb::SendMailRequest,
+    ) -> Result<pb::SendMailResponse, pb::SendError> {
+        self.client().await.send(request, Some(Duration::from_secs(20))).await
+    }
+
+    /// Stops as SIGTERM does, and waits until it has.
+    pub async fn stop(mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        (&mut self.serving).await.unwrap().unwrap();
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+pub fn address(email: &str) -> pb::Address {
+    pb::Address {
+        email: email.into(),
+        display_name: String::new(),
+    }
+}
+
+/// A small mail to `to`.
+pub fn mail(to: &[&str]) -> pb::Mail {
+    let message = pb::Message {
+        from_address: Some(address("ada@example.org")),
+        to: to.iter().map(|to| address(to)).collect(),
+        subject: "Hello".into(),
+        text: "Hello, world.".into(),
+        ..pb::Message::default()
+    };
+    pb::Mail {
+        content: Some(pb::mail::Content::Message(message)),
+        ..pb::Mail::default()
+    }
+}
+
+/// The same through a relay at `localhost`.
+pub fn mail_through(port: u16, mode: pb::TlsMode, to: &[&str]) -> pb::Mail {
+    let custom = pb::CustomRelay {
+        host: "localhost".into(),
+        port: port.into(),
+        credentials: None,
+    };
+    pb::Mail {
+        relay: Some(pb::RelayTarget {
+            target: Some(pb::relay_target::Target::Custom(custom)),
+        }),
+        tls: Some(pb::TlsOptions {
+            mode: mode.into(),
+            ..pb::TlsOptions::default()
+        }),
+        ..mail(to)
+    }
+}
+
+pub fn request(mail: pb::Mail) -> pb::SendMailRequest {
+    pb::SendMailRequest {
+        mail: Some(mail),
+        ..pb::SendMailRequest::default()
+    }
+}
