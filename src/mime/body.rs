@@ -28,8 +28,9 @@ pub(super) fn text(text: &str) -> Body {
         .iter()
         .filter(|b| !matches!(b, b'\t' | b'\r' | b'\n' | b' '..=b'~'))
         .count();
-    // Beyond this, base64 is shorter.
-    if escaped > text.len() / 6 {
+    // base64 is shorter from a sixth on. But it hides the text, which spam
+    // filters hold against a mail, so only text that is not Latin gets it.
+    if escaped > text.len() / 3 {
         return octets(&text);
     }
     let encoded = quoted_printable::encode(&text);
@@ -64,4 +65,62 @@ fn is_7bit(content: &[u8], longest_line: usize) -> bool {
         && content
             .iter()
             .all(|b| matches!(b, b'\t' | b'\r' | b'\n' | b' '..=b'~'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(body: Body) -> (&'static str, String) {
+        let encoding = match body.encoding() {
+            ContentTransferEncoding::SevenBit => "7bit",
+            ContentTransferEncoding::QuotedPrintable => "quoted-printable",
+            ContentTransferEncoding::Base64 => "base64",
+            other => panic!("{other}"),
+        };
+        (encoding, String::from_utf8(body.into_vec()).unwrap())
+    }
+
+    #[test]
+    fn text_takes_the_encoding_that_suits_it() {
+        let line = "x".repeat(LINE);
+        for (given, expected) in [
+            ("", ("7bit", "")),
+            ("a\nb\rc\r\n", ("7bit", "a\r\nb\r\nc\r\n")),
+            (&line, ("7bit", &line[..])),
+            (
+                "a long line with one \u{df}",
+                ("quoted-printable", "a long line with one =C3=9F"),
+            ),
+            ("a\0bcdef", ("quoted-printable", "a=00bcdef")),
+            ("\u{df}\u{df}\n", ("base64", "w5/Dnw0K")),
+        ] {
+            let (encoding, content) = encoded(text(given));
+            assert_eq!((encoding, &content[..]), expected, "{given:?}");
+        }
+        let (encoding, content) = encoded(text(&(line + "x ")));
+        assert_eq!(encoding, "quoted-printable");
+        assert!(content.lines().all(|line| line.len() <= 76));
+    }
+
+    #[test]
+    fn octets_are_wrapped_at_76() {
+        for len in [0, 1, 56, 57, 58, 114, 1000] {
+            let content: Vec<u8> = (0..=255).cycle().take(len).collect();
+            let (encoding, encoded) = encoded(octets(&content));
+            assert_eq!(encoding, "base64");
+            assert!(encoded.split("\r\n").all(|line| line.len() <= 76));
+            assert_eq!(BASE64.decode(encoded.replace("\r\n", "")).unwrap(), content);
+        }
+    }
+
+    #[test]
+    fn only_7bit_goes_without_an_encoding() {
+        let line = |len| [b"x".repeat(len), b"\r\n".to_vec()].concat();
+        assert_eq!(unencoded(&line(998)).unwrap().into_vec(), line(998));
+        assert!(unencoded(&line(999)).is_none());
+        for content in ["a\nb", "a\rb", "\u{df}", "\0", "\x7f"] {
+            assert!(unencoded(content.as_bytes()).is_none(), "{content:?}");
+        }
+    }
 }

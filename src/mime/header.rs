@@ -111,12 +111,19 @@ impl<'a> Field<'a> {
     /// Adds a parameter (RFC 2045 section 5.1), with the extensions of RFC 2231
     /// where the value needs them.
     pub(super) fn parameter(mut self, name: &str, value: &str) -> Self {
-        // A name with an asterisk is one of RFC 2231 already.
-        let as_it_is = name.contains('*')
-            || (value.len() <= LONGEST_QUOTED && is_printable(value) && !value.contains("=?"));
-        if as_it_is {
+        if name.contains('*') {
+            // It is an extended parameter (RFC 2231) already, and must not be
+            // quoted unless it has to be.
             self.separate();
             return if !value.is_empty() && value.bytes().all(is_token) {
+                self.word(&format!("{name}={value}"))
+            } else {
+                self.word(&format!("{name}={}", quoted(value)))
+            };
+        }
+        if value.len() <= LONGEST_QUOTED && is_printable(value) && !value.contains("=?") {
+            self.separate();
+            return if !value.is_empty() && value.bytes().all(is_attribute_char) {
                 self.word(&format!("{name}={value}"))
             } else {
                 self.word(&format!("{name}={}", quoted(value)))
@@ -197,11 +204,8 @@ impl<'a> Field<'a> {
 impl fmt::Display for Field<'_> {
     /// The whole field with its line end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let space = if self.value.starts_with("\r\n") {
-            ""
-        } else {
-            " "
-        };
+        let has_text = !self.value.is_empty() && !self.value.starts_with("\r\n");
+        let space = if has_text { " " } else { "" };
         write!(f, "{}:{space}{}\r\n", self.name, self.value)
     }
 }
@@ -226,6 +230,11 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&byte)
 }
 
+/// RFC 2231 section 7. Some readers trip over the other characters of a token.
+fn is_attribute_char(byte: u8) -> bool {
+    is_token(byte) && !b"*'%".contains(&byte)
+}
+
 /// RFC 5322 section 3.2.4.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
@@ -238,7 +247,7 @@ fn sections(value: &str, room: usize) -> Vec<String> {
     for c in value.chars() {
         let mut encoded = String::new();
         for &byte in c.encode_utf8(&mut [0; 4]).as_bytes() {
-            if is_token(byte) && !b"*'%".contains(&byte) {
+            if is_attribute_char(byte) {
                 encoded.push(char::from(byte));
             } else {
                 encoded.extend(escaped('%', byte));
@@ -250,4 +259,125 @@ fn sections(value: &str, room: usize) -> Vec<String> {
         }
     }
     sections
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> String {
+        Field::new("Subject").text(text).to_string()
+    }
+
+    fn mailbox(display_name: &str) -> String {
+        let mailbox = Mailbox {
+            address: "a@b.c".parse().unwrap(),
+            display_name: display_name.parse().unwrap(),
+        };
+        Field::new("To").mailboxes([&mailbox]).to_string()
+    }
+
+    fn parameter(name: &str, value: &str) -> String {
+        Field::new("X").word("y").parameter(name, value).to_string()
+    }
+
+    #[test]
+    fn only_what_needs_it_is_encoded() {
+        assert_eq!(text("Hello, world!"), "Subject: Hello, world!\r\n");
+        assert_eq!(text(""), "Subject:\r\n");
+        assert_eq!(
+            text("A Gruß to you"),
+            "Subject: A =?utf-8?b?R3J1w58=?= to you\r\n"
+        );
+        assert_eq!(
+            text("a größere Größe b"),
+            "Subject: a =?utf-8?b?Z3LDtsOfZXJlIEdyw7bDn2U=?= b\r\n"
+        );
+    }
+
+    #[test]
+    fn what_a_reader_would_change_is_encoded() {
+        for (given, expected) in [
+            ("=?utf-8?q?x?=", "=?utf-8?b?PT91dGYtOD9xP3g/PQ==?="),
+            ("a\tb", "=?utf-8?b?YQli?="),
+            (" a", "=?utf-8?q?_a?="),
+            ("a ", "=?utf-8?q?a_?="),
+            ("a b  c d", "a =?utf-8?q?b__c?= d"),
+            (" ", "=?utf-8?q?_?="),
+        ] {
+            assert_eq!(text(given), format!("Subject: {expected}\r\n"));
+        }
+    }
+
+    #[test]
+    fn lines_are_folded_between_words_and_inside_long_encoded_ones() {
+        assert_eq!(
+            text("word ".repeat(30).trim()),
+            format!(
+                "Subject: {}\r\n {}\r\n word word\r\n",
+                ["word"; 13].join(" "),
+                ["word"; 15].join(" ")
+            )
+        );
+        let folded = text(&"ß".repeat(100));
+        assert!(folded.lines().count() > 4, "{folded}");
+        assert!(folded.lines().all(|line| line.len() <= LINE), "{folded}");
+    }
+
+    #[test]
+    fn a_word_that_would_break_the_line_limit_is_encoded() {
+        assert!(text(&"x".repeat(900)).starts_with("Subject: xxx"));
+        let folded = text(&"x".repeat(901));
+        assert!(folded.lines().all(|line| line.len() <= LINE), "{folded}");
+    }
+
+    #[test]
+    fn display_names_are_atoms_or_quoted_or_encoded() {
+        for (given, expected) in [
+            ("", "a@b.c"),
+            ("Ada Lovelace", "Ada Lovelace <a@b.c>"),
+            ("Lovelace, Ada", "\"Lovelace, Ada\" <a@b.c>"),
+            ("\"\\", "\"\\\"\\\\\" <a@b.c>"),
+            ("a  b", "\"a  b\" <a@b.c>"),
+            ("Lovelace-Weiß", "=?utf-8?q?Lovelace-Wei=C3=9F?= <a@b.c>"),
+            ("=?x", "=?utf-8?b?PT94?= <a@b.c>"),
+        ] {
+            assert_eq!(mailbox(given), format!("To: {expected}\r\n"));
+        }
+        for long in ["x".repeat(256), "x,".repeat(128), "ß ".repeat(128)] {
+            let folded = mailbox(&long);
+            assert!(folded.lines().all(|line| line.len() <= LINE), "{folded}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_tokens_or_quoted_or_extended() {
+        for (value, expected) in [
+            ("a.pdf", "filename=a.pdf"),
+            ("a b; c=d", "filename=\"a b; c=d\""),
+            ("a\"b", "filename=\"a\\\"b\""),
+            ("it's", "filename=\"it's\""),
+            ("", "filename=\"\""),
+            ("ß 1.pdf", "filename*=utf-8''%C3%9F%201.pdf"),
+            ("=?x?=", "filename*=utf-8''%3D%3Fx%3F%3D"),
+        ] {
+            let field = parameter("filename", value);
+            assert_eq!(field, format!("X: y; {expected}\r\n"));
+        }
+        let folded = parameter("filename", &"😀".repeat(255));
+        assert!(folded.contains(" filename*0*=utf-8''%F0%9F%98%80"));
+        assert!(folded.lines().all(|line| line.len() <= LINE), "{folded}");
+    }
+
+    #[test]
+    fn an_extended_parameter_stays_one_and_smuggles_nothing() {
+        assert_eq!(
+            parameter("a*", "utf-8''%C3%9F"),
+            "X: y; a*=utf-8''%C3%9F\r\n"
+        );
+        assert_eq!(
+            parameter("a*0", "x; boundary=y"),
+            "X: y; a*0=\"x; boundary=y\"\r\n"
+        );
+    }
 }

@@ -92,17 +92,127 @@ fn references<'a>(name: &'a str, ids: &[Reference]) -> Field<'a> {
 fn list_unsubscribe<'a>(unsubscribe: &ListUnsubscribe) -> Field<'a> {
     let mailto = unsubscribe.mailto().map(MailtoUri::as_str);
     let https = unsubscribe.https().map(HttpsUri::as_str);
-    let uris: Vec<String> = mailto
-        .into_iter()
-        .chain(https)
-        .map(|uri| format!("<{uri}>"))
-        .collect();
     let mut field = Field::new("List-Unsubscribe");
-    let list = uris.join(",\n");
-    for uri in list.lines() {
-        for piece in uri.as_bytes().chunks(LONGEST_URI_LINE) {
-            field = field.word(&String::from_utf8_lossy(piece));
+    let mut uris = mailto.into_iter().chain(https).peekable();
+    while let Some(uri) = uris.next() {
+        let comma = if uris.peek().is_some() { "," } else { "" };
+        let mut rest = format!("<{uri}>{comma}");
+        while rest.len() > LONGEST_URI_LINE {
+            let more = rest.split_off(LONGEST_URI_LINE);
+            field = field.word(&rest);
+            rest = more;
         }
+        field = field.word(&rest);
     }
     field
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        mail::{Content, Mailbox},
+        mime,
+    };
+
+    fn mailbox(address: &str) -> Mailbox {
+        Mailbox {
+            address: address.parse().unwrap(),
+            display_name: "Ada".parse().unwrap(),
+        }
+    }
+
+    fn message(from: &str) -> Message {
+        Message {
+            from: mailbox(from),
+            sender: None,
+            reply_to: Vec::new(),
+            to: vec![mailbox("to@example.com")],
+            cc: Vec::new(),
+            subject: "Hello".parse().unwrap(),
+            text: Some("Line\n".to_owned()),
+            html: None,
+            alternatives: Vec::new(),
+            attachments: Vec::new(),
+            headers: Vec::new(),
+            message_id: Some("1@example.com".parse().unwrap()),
+            date: Some(std::time::UNIX_EPOCH.try_into().unwrap()),
+            in_reply_to: Vec::new(),
+            references: Vec::new(),
+            list_unsubscribe: None,
+        }
+    }
+
+    fn composed(message: Message) -> Composed {
+        mime::compose(&Content::Message(Box::new(message))).unwrap()
+    }
+
+    fn text(composed: &Composed) -> &str {
+        str::from_utf8(&composed.body.bytes).unwrap()
+    }
+
+    #[test]
+    fn a_small_message() {
+        let composed = composed(message("from@example.com"));
+        assert_eq!(
+            text(&composed),
+            "Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n\
+             From: Ada <from@example.com>\r\n\
+             To: Ada <to@example.com>\r\n\
+             Message-ID: <1@example.com>\r\n\
+             Subject: Hello\r\n\
+             MIME-Version: 1.0\r\n\
+             Content-Type: text/plain; charset=utf-8\r\n\
+             Content-Transfer-Encoding: 7bit\r\n\
+             \r\n\
+             Line\r\n"
+        );
+        assert_eq!(composed.message_id, "1@example.com");
+        assert!(!composed.body.needs_smtputf8);
+    }
+
+    #[test]
+    fn a_message_id_is_made_in_the_domain_of_the_author() {
+        let message = Message {
+            message_id: None,
+            ..message("from@b\u{fc}cher.example")
+        };
+        let (first, second) = (composed(message.clone()), composed(message));
+        assert!(first.message_id.ends_with("@xn--bcher-kva.example"));
+        assert!(text(&first).contains(&format!("Message-ID: <{}>\r\n", first.message_id)));
+        assert_ne!(first.message_id, second.message_id);
+    }
+
+    #[test]
+    fn only_an_address_makes_it_need_smtputf8() {
+        let mut message = message("from@example.com");
+        message.subject = "Gr\u{fc}\u{df}e".parse().unwrap();
+        message.to[0].display_name = "\u{c4}da".parse().unwrap();
+        assert!(!composed(message.clone()).body.needs_smtputf8);
+        message.cc = vec![mailbox("\u{e4}da@example.com")];
+        let composed = composed(message);
+        assert!(composed.body.needs_smtputf8);
+        assert!(!composed.body.is_8bit);
+        assert!(text(&composed).contains("Cc: Ada <\u{e4}da@example.com>\r\n"));
+    }
+
+    #[test]
+    fn a_long_uri_is_broken_within_its_brackets() {
+        let mut message = message("from@example.com");
+        let https = format!("https://example.com/{}", "x".repeat(2028));
+        message.list_unsubscribe = Some(
+            ListUnsubscribe::new(
+                Some("mailto:a@b".parse().unwrap()),
+                Some(https.parse().unwrap()),
+                true,
+            )
+            .unwrap(),
+        );
+        let composed = composed(message);
+        let text = text(&composed);
+        assert!(text.split("\r\n").all(|line| line.len() <= 998));
+        let unfolded = text.replace("\r\n ", "");
+        assert!(unfolded.contains(&format!("List-Unsubscribe: <mailto:a@b>,<{https}>\r\n")));
+        assert!(text.contains("\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
+    }
 }

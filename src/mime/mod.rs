@@ -24,7 +24,8 @@ pub struct Composed {
     pub message_id: String,
 }
 
-/// A message that cannot be composed.
+/// A message that cannot be composed. There is none at present: whatever the
+/// types of `mail` let exist has a form in MIME.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {}
 

@@ -67,7 +67,10 @@ fn message_id(header: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
     use super::*;
+    use crate::mime::line_ends::first_bare;
 
     fn composed(bytes: impl Into<Bytes>) -> Composed {
         compose(&RawMessage::try_from(bytes.into()).unwrap())
@@ -115,5 +118,20 @@ mod tests {
         assert_eq!(id("Message-Id: a@b (comment)\n"), "a@b (comment)");
         assert_eq!(id("Message-Id: \n\n"), "");
         assert_eq!(id("A: b\n\nMessage-ID: <a@b>\n"), "");
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_put_in_order(octets in vec(prop_oneof![select(&b"a:<@> \r\n\x80"[..]), 1..=255_u8], 1..60)) {
+            let body = composed(octets.clone()).body;
+            prop_assert_eq!(first_bare(&body.bytes), None);
+            prop_assert!(body.bytes.ends_with(b"\r\n"));
+            prop_assert_eq!(body.is_8bit, !octets.is_ascii());
+            prop_assert!(body.is_8bit || !body.needs_smtputf8);
+            let strip = |octets: &[u8]| -> Vec<u8> {
+                octets.iter().copied().filter(|b| !b"\r\n".contains(b)).collect()
+            };
+            prop_assert_eq!(strip(&body.bytes), strip(&octets));
+        }
     }
 }

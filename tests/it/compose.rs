@@ -1,14 +1,22 @@
 //! Composed mails, read back by Python's `email` package.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may panic outside its function too"
+)]
+
 use std::{
     collections::{BTreeMap, HashSet},
     fs,
     process::Command,
+    sync::LazyLock,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use posthaste::{
-    mail::{Attachment, BodyPart, Content, Mailbox, MediaType, Message},
+    mail::{
+        Attachment, BodyPart, Content, ListUnsubscribe, Mailbox, MediaType, Message, Reference,
+    },
     mime::{Composed, compose},
 };
 use proptest::{
@@ -19,8 +27,9 @@ use serde_json::{Value, json};
 
 use crate::strategies;
 
-/// `PROPTEST_CASES` makes it more, and `PROPTEST_RNG_SEED` others.
-fn messages() -> Vec<Message> {
+/// Made once for all tests. `PROPTEST_CASES` makes it more, and
+/// `PROPTEST_RNG_SEED` others.
+static MESSAGES: LazyLock<Vec<Message>> = LazyLock::new(|| {
     let mut config = Config::default();
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(1);
@@ -31,25 +40,25 @@ fn messages() -> Vec<Message> {
     (0..cases)
         .map(|_| strategy.new_tree(&mut runner).unwrap().current())
         .collect()
-}
+});
 
-fn composed(message: Message) -> Composed {
-    compose(&Content::Message(Box::new(message))).unwrap()
+fn composed(message: &Message) -> Composed {
+    compose(&Content::Message(Box::new(message.clone()))).unwrap()
 }
 
 #[test]
 fn python_reads_what_was_given() {
     let folder = tempfile::tempdir().unwrap();
     let mut expected = BTreeMap::new();
-    for (number, message) in messages().into_iter().enumerate() {
+    for (number, message) in MESSAGES.iter().enumerate() {
         let name = format!("{number:05}");
-        let composed = composed(message.clone());
+        let composed = composed(message);
         fs::write(
             folder.path().join(format!("{name}.eml")),
             &composed.body.bytes,
         )
         .unwrap();
-        expected.insert(name, expectation(&message, &composed));
+        expected.insert(name, expectation(message, &composed));
     }
 
     let python = Command::new("python3")
@@ -131,16 +140,17 @@ fn expectation(message: &Message, composed: &Composed) -> BTreeMap<&'static str,
         ("list-unsubscribe", unsubscribe.is_some()),
         (
             "list-unsubscribe-post",
-            unsubscribe.is_some_and(|u| u.is_one_click()),
+            unsubscribe.is_some_and(ListUnsubscribe::is_one_click),
         ),
     ];
     let names: Vec<String> = names
         .into_iter()
-        .filter_map(|(name, is_there)| is_there.then(|| name.to_owned()))
+        .filter(|&(_, is_there)| is_there)
+        .map(|(name, _)| name.to_owned())
         .chain(header_names.map(str::to_lowercase))
         .chain(["mime-version".to_owned()])
         .collect();
-    let ids = |ids: &[posthaste::mail::Reference]| {
+    let ids = |ids: &[Reference]| {
         let ids: Vec<_> = ids.iter().map(|id| format!("<{}>", id.as_str())).collect();
         (!ids.is_empty()).then(|| ids.join(" "))
     };
@@ -317,7 +327,7 @@ fn is_7bit(content: &[u8]) -> bool {
 
 #[test]
 fn every_line_is_within_its_limits() {
-    for message in messages() {
+    for message in MESSAGES.iter() {
         let has_utf8 = [Some(&message.from), message.sender.as_ref()]
             .into_iter()
             .flatten()
@@ -357,7 +367,7 @@ fn every_line_is_within_its_limits() {
 
 #[test]
 fn fields_that_must_be_unique_are() {
-    for message in messages() {
+    for message in MESSAGES.iter() {
         let own: HashSet<String> = message
             .headers
             .iter()

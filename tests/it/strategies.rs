@@ -1,5 +1,10 @@
 //! Generated messages: every field, with whatever text can go wrong.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may panic outside its function too"
+)]
+
 use std::{
     str::FromStr,
     time::{Duration, UNIX_EPOCH},
@@ -97,7 +102,7 @@ pub(crate) fn line(max: usize) -> impl Strategy<Value = String> {
         2 => Just(String::new()),
         3 => "[A-Za-z]{1,10}( [A-Za-z]{1,10}){0,4}",
         6 => fragments(0..8).prop_map(joined),
-        3 => fragments(8..80).prop_map(joined),
+        1 => fragments(8..60).prop_map(joined),
         1 => (long, 1..2000_usize).prop_map(|(text, times)| text.repeat(times)),
     ]
     .prop_map(move |text| text.chars().take(max).collect())
@@ -159,8 +164,8 @@ pub(crate) fn mailbox() -> impl Strategy<Value = Mailbox> {
 
 fn mailboxes() -> impl Strategy<Value = Vec<Mailbox>> {
     prop_oneof![
-        7 => vec(mailbox(), 0..4),
-        1 => vec(mailbox(), 20..60),
+        12 => vec(mailbox(), 0..4),
+        1 => vec(mailbox(), 15..30),
     ]
 }
 
@@ -209,7 +214,7 @@ fn content() -> impl Strategy<Value = Bytes> {
 }
 
 fn attachment() -> impl Strategy<Value = Attachment> {
-    let content_id = parsed::<ContentId>("[!-;=?-~]{1,20}(@[a-z]{1,200})?");
+    let content_id = parsed::<ContentId>("[!-;=@-~]{1,20}(@[a-z]{1,200})?");
     (
         parsed::<FileName>(line(FileName::MAX_CHARS).prop_map(|t| t.replace(['/', '\\'], "_"))),
         media_type(),
@@ -258,8 +263,12 @@ fn header() -> impl Strategy<Value = Header> {
 }
 
 fn list_unsubscribe() -> impl Strategy<Value = ListUnsubscribe> {
+    // One question mark each: Python takes the field for free text, and would
+    // decode a URI with `=?x?q?y?=` in it.
     let mailto = parsed::<MailtoUri>("mailto:[a-z]{1,9}@[a-z]{1,9}(\\?subject=[a-z0-9%]{0,2000})?");
-    let https = parsed::<HttpsUri>("https://[a-z]{1,9}\\.example/[a-zA-Z0-9/?=&_.,;:-]{0,2000}");
+    let https = parsed::<HttpsUri>(
+        "https://[a-z]{1,9}\\.example/[a-z/]{0,9}(\\?t=[a-zA-Z0-9/=&_.,;:-]{0,2000})?",
+    );
     (of(mailto), of(https), any::<bool>()).prop_filter_map("no way", |(mailto, https, click)| {
         let one_click = click && https.is_some();
         ListUnsubscribe::new(mailto, https, one_click).ok()
@@ -267,8 +276,9 @@ fn list_unsubscribe() -> impl Strategy<Value = ListUnsubscribe> {
 }
 
 fn references() -> impl Strategy<Value = Vec<Reference>> {
-    let id = || parsed("[!-;=?-~]{1,40}@[a-z0-9.-]{1,200}");
-    prop_oneof![3 => Just(Vec::new()), 2 => vec(id(), 1..4), 1 => vec(id(), 20..50)]
+    // No question marks, for the same reason as in `list_unsubscribe`.
+    let id = || parsed("[!-;=@-~]{1,40}@[a-z0-9.-]{1,200}");
+    prop_oneof![3 => Just(Vec::new()), 2 => vec(id(), 1..4), 1 => vec(id(), 20..30)]
 }
 
 fn date() -> impl Strategy<Value = Date> {
