@@ -1,6 +1,6 @@
 //! A small client of the API, for the shell and the demo.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use prost::{Message, Name};
 use prost_reflect::DynamicMessage;
@@ -70,7 +70,9 @@ impl Client {
 
 /// tonic calls it CANCELLED when its own clock runs out.
 fn is_timeout(status: &tonic::Status) -> bool {
-    std::error::Error::source(status).is_some_and(|source| source.is::<TimeoutExpired>())
+    status
+        .source()
+        .is_some_and(<dyn Error>::is::<TimeoutExpired>)
 }
 
 /// A message of the API as JSON.

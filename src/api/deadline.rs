@@ -14,7 +14,7 @@ use crate::{
 const HEADER: &str = "grpc-timeout";
 
 /// Nobody waits longer, whatever the header says.
-const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// The answer has to reach the caller before its own clock runs out: this long
 /// before, or 5 % of the time that it gives, whichever is more.
@@ -71,7 +71,7 @@ fn malformed() -> Broken {
 mod tests {
     use super::*;
 
-    const DEFAULT: Duration = Duration::from_secs(120);
+    const DEFAULT: Duration = Duration::from_mins(2);
 
     fn time_left(header: Option<&str>) -> Option<Duration> {
         let arrival = Instant::now();

@@ -131,7 +131,7 @@ mod tests {
     async fn served(reflection: bool) -> (Routes, Health) {
         let options = Options {
             max_request_bytes: LIMIT,
-            default_deadline: Duration::from_secs(120),
+            default_deadline: Duration::from_mins(2),
             reflection,
         };
         let submission = SubmissionServiceServer::new(SubmissionService)

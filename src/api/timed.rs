@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::{Code, Status, body::Body, server::NamedService};
 use tower::Service;
@@ -140,7 +140,7 @@ mod tests {
         }
         let service = Timed::new(
             SubmissionServiceServer::new(SubmissionService),
-            Duration::from_secs(120),
+            Duration::from_mins(2),
         );
         let response = service.oneshot(request.body(body).unwrap()).await.unwrap();
         status::read(&Status::from_header_map(response.headers()).unwrap())

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{
     Path, Violations,
     list::list,
-    message::{MAX_RECIPIENTS, Parsed},
+    people::{MAX_RECIPIENTS, People},
 };
 use crate::{
     api::pb,
@@ -18,13 +18,15 @@ pub(super) fn derived(
     violations: &mut Violations,
     mail: Path<'_>,
     envelope: Option<pb::Envelope>,
-    message: &Parsed,
+    people: &People,
 ) -> Option<Envelope> {
     let path = mail.field("envelope");
     let envelope = envelope.unwrap_or_default();
     let reverse_path = match envelope.mail_from {
         Some(mail_from) => reverse_path(violations, path.field("mail_from"), &mail_from),
-        None => message.reverse_path.clone().map(Some),
+        None => people
+            .reverse_path()
+            .map(|path| ReversePath(Some(path.clone()))),
     };
     if !envelope.rcpt_to.is_empty() {
         return assemble(
@@ -32,7 +34,7 @@ pub(super) fn derived(
             forward_paths(violations, path, envelope.rcpt_to),
         );
     }
-    if !message.has_recipients {
+    if !people.has_recipients {
         violations.breach(
             mail.field("message").field("to"),
             Rule::Required,
@@ -40,9 +42,8 @@ pub(super) fn derived(
         );
     }
     let mut seen = HashSet::new();
-    let each_once = message
-        .recipients
-        .iter()
+    let each_once = people
+        .recipients()
         .filter(|address| seen.insert(*address))
         .cloned()
         .collect();
@@ -72,16 +73,20 @@ pub(super) fn explicit(
     )
 }
 
-/// `Some(None)` is the null reverse-path.
+/// A reverse-path that is in order. `None` is the null one.
+struct ReversePath(Option<Address>);
+
 fn reverse_path(
     violations: &mut Violations,
     path: Path<'_>,
     mail_from: &str,
-) -> Option<Option<Address>> {
+) -> Option<ReversePath> {
     if mail_from.is_empty() {
-        return Some(None);
+        return Some(ReversePath(None));
     }
-    violations.parse(path, mail_from).map(Some)
+    violations
+        .parse(path, mail_from)
+        .map(|path| ReversePath(Some(path)))
 }
 
 fn forward_paths(
@@ -105,12 +110,9 @@ fn forward_paths(
     )
 }
 
-fn assemble(
-    reverse_path: Option<Option<Address>>,
-    forward_paths: Vec<Address>,
-) -> Option<Envelope> {
+fn assemble(reverse_path: Option<ReversePath>, forward_paths: Vec<Address>) -> Option<Envelope> {
     Some(Envelope {
-        reverse_path: reverse_path?,
+        reverse_path: reverse_path?.0,
         forward_paths,
     })
 }

@@ -1,6 +1,6 @@
 //! A mail, with all that says how it is sent.
 
-use super::{Path, Violations, envelope, list::too_many, message, relay, tls};
+use super::{Path, Violations, envelope, list::too_many, message, people::People, relay, tls};
 use crate::{
     api::pb,
     mail::{Broken, Content, Mail, RawMessage, RecipientPolicy, Rule},
@@ -60,9 +60,10 @@ fn composed(
     message: pb::Message,
     envelope: Option<pb::Envelope>,
 ) -> Option<Mail> {
-    let parsed = message::message(violations, path.field("message"), message);
-    let envelope = envelope::derived(violations, path, envelope, &parsed);
-    Option::zip(parsed.message, envelope).map(|(message, envelope)| Mail {
+    let people = People::new(violations, path.field("message"), &message);
+    let envelope = envelope::derived(violations, path, envelope, &people);
+    let message = message::message(violations, path.field("message"), message, people);
+    Option::zip(message, envelope).map(|(message, envelope)| Mail {
         envelope,
         content: Content::Message(Box::new(message)),
     })

@@ -2,19 +2,15 @@
 
 use std::time::SystemTime;
 
-use super::{Path, Violations, list::list};
+use super::{Path, Violations, list::list, people::People};
 use crate::{
     api::pb,
     mail::{
-        Address, Attachment, BodyPart, Broken, Date, Header, ListUnsubscribe, Mailbox, MediaType,
-        Message, Rule,
+        Attachment, BodyPart, Broken, Date, Header, ListUnsubscribe, MediaType, Message, Reference,
+        Rule,
     },
 };
 
-/// The most recipients of a mail, by whatever field they are named.
-pub(super) const MAX_RECIPIENTS: usize = 1000;
-
-const MAX_REPLY_TO: usize = 50;
 const MAX_ALTERNATIVES: usize = 8;
 const MAX_ATTACHMENTS: usize = 100;
 const MAX_HEADERS: usize = 100;
@@ -23,48 +19,14 @@ const MAX_REFERENCES: usize = 100;
 const MAX_BODY_BYTES: usize = 10_485_760;
 const MAX_ATTACHMENT_BYTES: usize = 36_700_160;
 
-/// A message, and the addresses that an envelope can be derived from. `None`
-/// stands for what broke a rule.
-#[derive(Debug)]
-pub(super) struct Parsed {
-    pub(super) message: Option<Message>,
-    /// Of the sender, else of the author.
-    pub(super) reverse_path: Option<Address>,
-    /// To, cc and bcc, in that order.
-    pub(super) recipients: Vec<Address>,
-    /// Whether it named any, good or bad.
-    pub(super) has_recipients: bool,
-}
-
-/// Parses a message.
-pub(super) fn message(violations: &mut Violations, path: Path<'_>, message: pb::Message) -> Parsed {
+/// Parses what a message says beside who it is from and for.
+pub(super) fn message(
+    violations: &mut Violations,
+    path: Path<'_>,
+    message: pb::Message,
+    people: People,
+) -> Option<Message> {
     let v = violations;
-    let lists = [message.to.len(), message.cc.len(), message.bcc.len()];
-    let named: usize = lists.iter().sum();
-    if named > MAX_RECIPIENTS && lists.iter().all(|len| *len <= MAX_RECIPIENTS) {
-        v.breach(
-            path,
-            Rule::TooMany,
-            format!("must not have more than {MAX_RECIPIENTS} in to, cc and bcc together"),
-        );
-    }
-    let from = v
-        .require(path.field("from_address"), message.from_address)
-        .and_then(|from| mailbox(v, path.field("from_address"), from));
-    let has_sender = message.sender.is_some();
-    let sender = message
-        .sender
-        .and_then(|sender| mailbox(v, path.field("sender"), sender));
-    let reply_to = list(
-        v,
-        path.field("reply_to"),
-        message.reply_to,
-        MAX_REPLY_TO,
-        mailbox,
-    );
-    let to = list(v, path.field("to"), message.to, MAX_RECIPIENTS, mailbox);
-    let cc = list(v, path.field("cc"), message.cc, MAX_RECIPIENTS, mailbox);
-    let bcc = list(v, path.field("bcc"), message.bcc, MAX_RECIPIENTS, mailbox);
     let subject = v.parse(path.field("subject"), &message.subject);
     let text = body(v, path.field("text"), message.text);
     let html = body(v, path.field("html"), message.html);
@@ -85,7 +47,7 @@ pub(super) fn message(violations: &mut Violations, path: Path<'_>, message: pb::
     let headers = list(
         v,
         path.field("headers"),
-        message.headers,
+        &message.headers,
         MAX_HEADERS,
         header,
     );
@@ -93,38 +55,29 @@ pub(super) fn message(violations: &mut Violations, path: Path<'_>, message: pb::
     let date = message
         .date
         .and_then(|time| date(v, path.field("date"), time));
-    let in_reply_to = list(
+    let in_reply_to = ids(
         v,
         path.field("in_reply_to"),
-        message.in_reply_to,
+        &message.in_reply_to,
         MAX_IN_REPLY_TO,
-        |v, path, id| v.parse(path, &id),
     );
-    let references = list(
+    let references = ids(
         v,
         path.field("references"),
-        message.references,
+        &message.references,
         MAX_REFERENCES,
-        |v, path, id| v.parse(path, &id),
     );
     let list_unsubscribe = message
         .list_unsubscribe
         .and_then(|list| list_unsubscribe(v, path.field("list_unsubscribe"), &list));
 
-    let author = if has_sender { &sender } else { &from };
-    let reverse_path = author.as_ref().map(|mailbox| mailbox.address.clone());
-    let recipients = [&to, &cc, &bcc]
-        .into_iter()
-        .flatten()
-        .map(|mailbox| mailbox.address.clone())
-        .collect();
-    let message = Option::zip(from, subject).map(|(from, subject)| Message {
-        from,
-        sender,
-        reply_to,
-        to,
-        cc,
-        subject,
+    Some(Message {
+        from: people.from?,
+        sender: people.sender,
+        reply_to: people.reply_to,
+        to: people.to,
+        cc: people.cc,
+        subject: subject?,
         text,
         html,
         alternatives,
@@ -135,21 +88,6 @@ pub(super) fn message(violations: &mut Violations, path: Path<'_>, message: pb::
         in_reply_to,
         references,
         list_unsubscribe,
-    });
-    Parsed {
-        message,
-        reverse_path,
-        recipients,
-        has_recipients: named > 0,
-    }
-}
-
-fn mailbox(violations: &mut Violations, path: Path<'_>, address: pb::Address) -> Option<Mailbox> {
-    let email = violations.parse(path.field("email"), &address.email);
-    let display_name = violations.parse(path.field("display_name"), &address.display_name);
-    Some(Mailbox {
-        address: email?,
-        display_name: display_name?,
     })
 }
 
@@ -192,7 +130,7 @@ fn attachment(
     })
 }
 
-fn header(violations: &mut Violations, path: Path<'_>, header: pb::Header) -> Option<Header> {
+fn header(violations: &mut Violations, path: Path<'_>, header: &pb::Header) -> Option<Header> {
     let name = violations.parse(path.field("name"), &header.name);
     let value = violations.parse(path.field("value"), &header.value);
     Some(Header {
@@ -209,6 +147,12 @@ fn date(violations: &mut Violations, path: Path<'_>, time: prost_types::Timestam
         .ok_or_else(|| Broken::new(Rule::OutOfRange, "must be a time within its limits"))
         .and_then(Date::try_from);
     violations.keep(path, date)
+}
+
+fn ids(violations: &mut Violations, path: Path<'_>, ids: &[String], max: usize) -> Vec<Reference> {
+    list(violations, path, ids, max, |violations, path, id| {
+        violations.parse(path, id)
+    })
 }
 
 fn list_unsubscribe(

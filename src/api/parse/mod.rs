@@ -7,6 +7,7 @@ mod list;
 mod mail;
 mod message;
 mod path;
+mod people;
 mod relay;
 mod tls;
 mod violations;

@@ -69,7 +69,8 @@ pub(super) fn relay(relay: &RelayStatus) -> pb::Relay {
 /// A length of time. What is longer than a `Duration` may be becomes the
 /// longest: ProtoJSON takes no other.
 pub(super) fn duration(duration: Duration) -> prost_types::Duration {
-    const MAX: Duration = Duration::from_secs(315_576_000_000);
+    /// Ten thousand years.
+    const MAX: Duration = Duration::from_hours(87_660_000);
     duration.min(MAX).try_into().unwrap_or_default()
 }
 

@@ -14,36 +14,36 @@ fn one(request: pb::SendMailRequest) -> (String, String) {
     told.remove(0)
 }
 
-fn is(told: (String, String), path: &str, rule: &str) {
+fn is(told: &(String, String), path: &str, rule: &str) {
     assert_eq!((told.0.as_str(), told.1.as_str()), (path, rule));
 }
 
 #[test]
 fn what_is_required_is_missed() {
-    is(one(pb::SendMailRequest::default()), "mail", "REQUIRED");
+    is(&one(pb::SendMailRequest::default()), "mail", "REQUIRED");
     let mut request = small();
     mail(&mut request).content = None;
-    is(one(request), "mail", "REQUIRED");
+    is(&one(request), "mail", "REQUIRED");
     let mut request = small();
     message(&mut request).from_address = None;
-    is(one(request), "mail.message.from_address", "REQUIRED");
+    is(&one(request), "mail.message.from_address", "REQUIRED");
     let mut request = small();
     mail(&mut request).relay = Some(pb::RelayTarget { target: None });
-    is(one(request), "mail.relay", "REQUIRED");
+    is(&one(request), "mail.relay", "REQUIRED");
     let mut request = small();
     mail(&mut request).relay = Some(relay(pb::relay_target::Target::Custom(pb::CustomRelay {
         host: "a".into(),
         credentials: Some(pb::Credentials { secret: None }),
         ..pb::CustomRelay::default()
     })));
-    is(one(request), "mail.relay.custom.credentials", "REQUIRED");
+    is(&one(request), "mail.relay.custom.credentials", "REQUIRED");
     let mut request = small();
     message(&mut request).list_unsubscribe = Some(pb::ListUnsubscribe {
         mailto: "mailto:a@b".into(),
         one_click: true,
         ..pb::ListUnsubscribe::default()
     });
-    is(one(request), "mail.message.list_unsubscribe", "REQUIRED");
+    is(&one(request), "mail.message.list_unsubscribe", "REQUIRED");
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_bad_uri_is_not_missed_as_well() {
         ..pb::ListUnsubscribe::default()
     });
     is(
-        one(request),
+        &one(request),
         "mail.message.list_unsubscribe.https",
         "SYNTAX",
     );
@@ -65,19 +65,19 @@ fn a_bad_uri_is_not_missed_as_well() {
 fn values_of_no_enumeration_are_refused() {
     let mut request = small();
     mail(&mut request).recipient_policy = 3;
-    is(one(request), "mail.recipient_policy", "UNKNOWN_VALUE");
+    is(&one(request), "mail.recipient_policy", "UNKNOWN_VALUE");
     for mode in [-1, 5] {
         let mut request = small();
         tls(&mut request).mode = mode;
-        is(one(request), "mail.tls.mode", "UNKNOWN_VALUE");
+        is(&one(request), "mail.tls.mode", "UNKNOWN_VALUE");
     }
     for version in [-1, 1, 2, 3, 6] {
         let mut request = small();
         tls(&mut request).min_version = version;
-        is(one(request), "mail.tls.min_version", "UNKNOWN_VALUE");
+        is(&one(request), "mail.tls.min_version", "UNKNOWN_VALUE");
         let mut request = small();
         tls(&mut request).max_version = version;
-        is(one(request), "mail.tls.max_version", "UNKNOWN_VALUE");
+        is(&one(request), "mail.tls.max_version", "UNKNOWN_VALUE");
     }
 }
 
@@ -124,7 +124,7 @@ fn versions_that_exclude_each_other_are_refused() {
     let mut request = small();
     tls(&mut request).set_min_version(pb::TlsVersion::TlsVersion13);
     tls(&mut request).set_max_version(pb::TlsVersion::TlsVersion12);
-    is(one(request), "mail.tls.min_version", "CONFLICT");
+    is(&one(request), "mail.tls.min_version", "CONFLICT");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn trust_anchors_are_certificates() {
     for bad in ["no PEM", " ", key.as_str(), cut.as_str(), &PEM[..99]] {
         let mut request = small();
         tls(&mut request).trust_anchors_pem = bad.into();
-        is(one(request), "mail.tls.trust_anchors_pem", "SYNTAX");
+        is(&one(request), "mail.tls.trust_anchors_pem", "SYNTAX");
     }
 }
 
@@ -200,7 +200,7 @@ fn tags_have_plain_keys() {
     ] {
         let mut request = small();
         mail(&mut request).tags = [(key.into(), "v".into())].into();
-        is(one(request), &format!("mail.tags[{key:?}]"), rule);
+        is(&one(request), &format!("mail.tags[{key:?}]"), rule);
     }
     let mut request = small();
     mail(&mut request).tags = [("a1_.-".into(), String::new())].into();
