@@ -20,4 +20,4 @@ mod status;
 mod submission;
 mod timed;
 
-pub use routes::{Health, Options, routes};
+pub use routes::{Health, Options, Routes, routes};

@@ -6,6 +6,7 @@ use prost_reflect::DescriptorPool;
 
 #[allow(
     missing_docs,
+    clippy::all,
     clippy::pedantic,
     reason = "generated; the protos are held to buf's rules instead"
 )]

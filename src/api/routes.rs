@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tonic::service::Routes;
+pub use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::{
