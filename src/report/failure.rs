@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use strum::EnumIter;
+
 use super::{
     Reason, RecipientResult, RelayEndpoint, RelayOrigin, Remedy, Reply, Stage, TlsEvidence,
 };
@@ -70,7 +72,7 @@ pub struct ConnectAttempt {
 }
 
 /// Who has to act. The numbers are those of `RelayFailure.Fault`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, EnumIter, Eq, PartialEq)]
 #[allow(missing_docs, reason = "failure.proto documents each value")]
 pub enum Fault {
     Caller = 1,
@@ -81,7 +83,7 @@ pub enum Fault {
 }
 
 /// Whether sending again may help. The numbers are those of `RelayFailure.Retry`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, EnumIter, Eq, PartialEq)]
 #[allow(missing_docs, reason = "failure.proto documents each value")]
 pub enum Retry {
     AfterFix = 1,
@@ -90,7 +92,7 @@ pub enum Retry {
 }
 
 /// How the reason is known. The numbers are those of `RelayFailure.Confidence`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, EnumIter, Eq, PartialEq)]
 #[allow(missing_docs, reason = "failure.proto documents each value")]
 pub enum Confidence {
     Observed = 1,
@@ -100,7 +102,7 @@ pub enum Confidence {
 }
 
 /// Whether the relay has the mail. The numbers are those of `RelayFailure.Acceptance`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, EnumIter, Eq, PartialEq)]
 #[allow(missing_docs, reason = "failure.proto documents each value")]
 pub enum Acceptance {
     None = 1,

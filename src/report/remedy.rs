@@ -1,5 +1,7 @@
 //! What to do about a failure.
 
+use strum::EnumIter;
+
 /// Something to do about a failure.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Remedy {
@@ -15,7 +17,7 @@ pub struct Remedy {
 }
 
 /// Who can do it. The numbers are those of `Remedy.Party`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, EnumIter, Eq, PartialEq)]
 #[allow(missing_docs, reason = "failure.proto documents each value")]
 pub enum Party {
     Caller = 1,
@@ -24,7 +26,7 @@ pub enum Party {
 }
 
 /// The kind of change. The numbers are those of `Remedy.Action`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, EnumIter, Eq, PartialEq)]
 #[allow(missing_docs, reason = "failure.proto documents each value")]
 pub enum Action {
     RetryLater = 1,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use strum::EnumIter;
+
 use crate::mail::Address;
 
 /// A reply code of three digits, 200 to 599 (RFC 5321 section 4.2.1).
@@ -103,7 +105,7 @@ pub struct RecipientResult {
 }
 
 /// What became of a recipient. The numbers are those of `RecipientResult.State`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, EnumIter, Eq, PartialEq)]
 #[allow(missing_docs, reason = "smtp.proto documents each value")]
 pub enum RecipientState {
     Accepted = 1,

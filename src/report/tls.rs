@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use strum::{Display, EnumString};
+use strum::{Display, EnumIter, EnumString};
 
 /// When TLS starts on a connection to a relay.
-#[derive(Clone, Copy, Debug, Display, EnumString, Eq, PartialEq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Display, EnumIter, EnumString, Eq, PartialEq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum TlsMode {
@@ -38,7 +38,7 @@ impl TlsMode {
 }
 
 /// A protocol version. The old ones appear only as facts about a relay.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, EnumIter, Eq, Ord, PartialEq, PartialOrd)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum TlsVersion {
     Ssl30 = 1,
@@ -95,7 +95,7 @@ pub struct Certificate {
 }
 
 /// Which way an alert went. The numbers are those of `TlsAlert.Direction`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, EnumIter, Eq, PartialEq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum AlertDirection {
     Received = 1,

@@ -1,0 +1,350 @@
+//! Why a mail was not sent, as the message that says so. `status` puts it into
+//! the status of a call; a stream sends it as it is.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tonic::Code;
+
+use super::{
+    parse::{Path, Violations},
+    pb, render,
+};
+use crate::{
+    mail::{Broken, Rule},
+    relay::{Refusal, TlsOption},
+    report::{Reason, RelayFailure},
+    sender::SendError,
+};
+
+/// The key of the violations' full number in `ErrorInfo.metadata`.
+pub(super) const VIOLATIONS_TOTAL: &str = "violations_total";
+
+impl From<SendError> for pb::SendError {
+    fn from(error: SendError) -> Self {
+        use pb::ErrorReason as Why;
+
+        let message = error.to_string();
+        match error {
+            SendError::Relay(failure) => relay_failure(&failure),
+            SendError::Compose(error) => {
+                let broken = Broken::new(Rule::Syntax, error.to_string());
+                Violations::one(Path::root("mail"), &broken).into()
+            }
+            SendError::Refused(refusal) => refused(refusal, message),
+            SendError::RequestIdReused => {
+                plain(Code::AlreadyExists, Why::RequestIdReused, message, [])
+            }
+            SendError::RequestInProgress { retry_after } => later(
+                plain(Code::Aborted, Why::RequestInProgress, message, []),
+                retry_after,
+            ),
+            SendError::Overloaded { retry_after } => later(
+                plain(Code::ResourceExhausted, Why::Overloaded, message, []),
+                retry_after,
+            ),
+            SendError::Internal => plain(Code::Internal, Why::Internal, message, []),
+        }
+    }
+}
+
+impl From<Violations> for pb::SendError {
+    fn from(violations: Violations) -> Self {
+        let told = u32::try_from(violations.first.len()).unwrap_or(u32::MAX);
+        let total = told.saturating_add(violations.omitted);
+        let message = match violations.first.as_slice() {
+            [only] if total == 1 => format!("{} {}", only.field, only.description),
+            _ => format!("the request breaks {total} rules"),
+        };
+        Self {
+            violations: violations.first,
+            violations_omitted: violations.omitted,
+            ..plain(
+                Code::InvalidArgument,
+                pb::ErrorReason::InvalidRequest,
+                message,
+                [(VIOLATIONS_TOTAL, total.to_string())],
+            )
+        }
+    }
+}
+
+fn refused(refusal: Refusal, message: String) -> pb::SendError {
+    use pb::ErrorReason as Why;
+
+    match refusal {
+        Refusal::NotFound(name) => plain(
+            Code::NotFound,
+            Why::RelayNotFound,
+            message,
+            [("relay", name.to_string())],
+        ),
+        Refusal::NotAllowed { host, port } => plain(
+            Code::PermissionDenied,
+            Why::RelayNotAllowed,
+            message,
+            [("host", host.to_string()), ("port", port.to_string())],
+        ),
+        Refusal::TlsNotAllowed(option) => plain(
+            Code::PermissionDenied,
+            Why::TlsPolicyNotAllowed,
+            message,
+            [("field", tls_field(option).to_owned())],
+        ),
+        Refusal::TlsConflict(error) => {
+            let broken = Broken::new(Rule::Conflict, format!("does not fit the relay: {error}"));
+            Violations::one(Path::root("mail").field("tls"), &broken).into()
+        }
+        Refusal::NoRoute(domain) => plain(
+            Code::FailedPrecondition,
+            Why::NoRoute,
+            message,
+            [("domain", domain)],
+        ),
+    }
+}
+
+fn tls_field(option: TlsOption) -> &'static str {
+    match option {
+        TlsOption::Mode => "mail.tls.mode",
+        TlsOption::MinVersion => "mail.tls.min_version",
+        TlsOption::MaxVersion => "mail.tls.max_version",
+        TlsOption::ServerName => "mail.tls.server_name",
+        TlsOption::TrustAnchors => "mail.tls.trust_anchors_pem",
+        TlsOption::KeyPins => "mail.tls.key_pins",
+    }
+}
+
+/// An error that needs no more than its reason.
+pub(super) fn plain<const N: usize>(
+    code: Code,
+    reason: pb::ErrorReason,
+    message: impl Into<String>,
+    metadata: [(&str, String); N],
+) -> pb::SendError {
+    let name = reason.as_str_name();
+    pb::SendError {
+        code: code.into(),
+        message: message.into(),
+        reason: name
+            .strip_prefix("ERROR_REASON_")
+            .unwrap_or(name)
+            .to_owned(),
+        metadata: metadata
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect(),
+        ..pb::SendError::default()
+    }
+}
+
+fn later(error: pb::SendError, retry_after: Duration) -> pb::SendError {
+    pb::SendError {
+        retry_after: Some(render::duration(retry_after)),
+        ..error
+    }
+}
+
+fn relay_failure(failure: &RelayFailure) -> pb::SendError {
+    let mut metadata = BTreeMap::from([("stage".to_owned(), failure.stage.name().to_owned())]);
+    if let Some(reply) = &failure.reply {
+        metadata.insert("reply_code".to_owned(), reply.code.to_string());
+    }
+    pb::SendError {
+        code: code(failure.reason).into(),
+        message: failure.summary.clone(),
+        reason: failure.reason.name().to_owned(),
+        failure: Some(render::failure(failure)),
+        retry_after: failure.retry_after.map(render::duration),
+        metadata,
+        ..pb::SendError::default()
+    }
+}
+
+/// UNAVAILABLE is the one code that gRPC clients retry by themselves: it says
+/// that the relay has accepted nothing and that time alone may help. The
+/// relay's refusal of our login is never UNAUTHENTICATED, or callers would
+/// renew their own credentials.
+fn code(reason: Reason) -> Code {
+    #[allow(clippy::enum_glob_use, reason = "the table names all of them")]
+    use Reason::*;
+
+    match reason {
+        DnsTemporary
+        | ConnectRefused
+        | ConnectTimeout
+        | ConnectUnreachable
+        | ConnectionClosed
+        | ConnectionReset
+        | BannerTimeout
+        | ReplyTimeout
+        | StarttlsRefusedTemporary
+        | ServerInternalError
+        | HandshakeTimeout
+        | HandshakeClosed
+        | HandshakeReset
+        | Corrupted
+        | AuthTemporary
+        | Deferred
+        | RelayClosing
+        | ConnectionLost
+        | LocalStore => Code::Unavailable,
+        OutcomeUnknown => Code::Unknown,
+        DeadlineExceeded => Code::DeadlineExceeded,
+        LocalInternal => Code::Internal,
+        DnsNotFound
+        | PlaintextOnTlsPort
+        | TlsOnPlaintextPort
+        | NotSmtp
+        | NotTls
+        | BannerRejected
+        | EhloRejected
+        | ReplyMalformed
+        | ReplyTooLarge
+        | StarttlsNotOffered
+        | StarttlsStripped
+        | StarttlsRefused
+        | StarttlsInjection
+        | StarttlsNoTls
+        | NoCommonVersion
+        | NoCommonCipher
+        | NoCommonGroup
+        | NoCommonSignature
+        | VersionIntolerant
+        | HelloTooLarge
+        | HandshakeRefused
+        | SniRejected
+        | AccessDenied
+        | AlpnRejected
+        | PskRequired
+        | DowngradeDetected
+        | ProtocolViolation
+        | CertExpired
+        | CertNotYetValid
+        | CertNameMismatch
+        | SmtpIntercepted
+        | CertNoSan
+        | CertSelfSigned
+        | CertIncompleteChain
+        | CertUntrustedRoot
+        | CertUnknownIssuer
+        | CertRevoked
+        | CertWrongPurpose
+        | CertCaAsLeaf
+        | CertWeakSignature
+        | CertWeakKey
+        | CertUnsupportedSignature
+        | CertUnsupportedVersion
+        | CertUnknownCriticalExtension
+        | CertBadSignature
+        | CertMalformed
+        | CertMissing
+        | CertPinMismatch
+        | CertConstraintViolated
+        | CertRevocationUnknown
+        | ClientCertRequired
+        | ClientCertRejected
+        | AuthRejected
+        | AuthRequired
+        | AuthMechanism
+        | AuthToken
+        | SenderRejected
+        | RecipientsRejected
+        | MessageRejected
+        | MessageTooLarge
+        | ExtensionMissing
+        | LocalTrustStore
+        | LocalClock
+        | LocalConfig => Code::FailedPrecondition,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strum::IntoEnumIterator as _;
+
+    use super::*;
+    use crate::{
+        report::{Acceptance, Retry},
+        smtp,
+    };
+
+    #[test]
+    fn a_machine_retries_only_where_nothing_was_accepted_and_time_may_help() {
+        for reason in Reason::iter() {
+            let retried = code(reason) == Code::Unavailable;
+            let safe = reason.acceptance() == Acceptance::None;
+            let later = reason.retry() == Retry::Later && reason != Reason::DeadlineExceeded;
+            assert_eq!(retried, safe && later, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_relays_failure_is_never_taken_for_the_callers_own() {
+        for reason in Reason::iter() {
+            assert!(
+                matches!(
+                    code(reason),
+                    Code::Unavailable
+                        | Code::FailedPrecondition
+                        | Code::Unknown
+                        | Code::DeadlineExceeded
+                        | Code::Internal
+                ),
+                "{reason:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_error_has_its_code_and_reason() {
+        let retry_after = Duration::from_secs(1);
+        for (error, code, reason) in [
+            (
+                Refusal::NotFound("x".parse().unwrap()).into(),
+                Code::NotFound,
+                "RELAY_NOT_FOUND",
+            ),
+            (
+                Refusal::NotAllowed {
+                    host: smtp::Host::Name("x".into()),
+                    port: 25,
+                }
+                .into(),
+                Code::PermissionDenied,
+                "RELAY_NOT_ALLOWED",
+            ),
+            (
+                Refusal::TlsNotAllowed(TlsOption::Mode).into(),
+                Code::PermissionDenied,
+                "TLS_POLICY_NOT_ALLOWED",
+            ),
+            (
+                Refusal::NoRoute("x".into()).into(),
+                Code::FailedPrecondition,
+                "NO_ROUTE",
+            ),
+            (SendError::Internal, Code::Internal, "INTERNAL"),
+            (
+                SendError::RequestIdReused,
+                Code::AlreadyExists,
+                "REQUEST_ID_REUSED",
+            ),
+            (
+                SendError::RequestInProgress { retry_after },
+                Code::Aborted,
+                "REQUEST_IN_PROGRESS",
+            ),
+            (
+                SendError::Overloaded { retry_after },
+                Code::ResourceExhausted,
+                "OVERLOADED",
+            ),
+        ] {
+            let told = pb::SendError::from(error);
+            assert_eq!((told.code, told.reason.as_str()), (i32::from(code), reason));
+            assert!(!told.message.is_empty());
+            let says_when = matches!(code, Code::Aborted | Code::ResourceExhausted);
+            assert_eq!(told.retry_after.is_some(), says_when);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The service that sends mail.
+
+use std::pin::Pin;
+
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{edge::internal, parse, pb, render};
+use crate::sender::{Deadline, Sender};
+
+/// Sends mail. Requests must carry a [`Deadline`].
+#[derive(Debug)]
+pub(super) struct MailService {
+    sender: Sender,
+}
+
+impl MailService {
+    /// A service that sends through `sender`.
+    pub(super) fn new(sender: Sender) -> Self {
+        Self { sender }
+    }
+
+    async fn send(
+        &self,
+        request: pb::SendMailRequest,
+        deadline: Deadline,
+    ) -> Result<pb::SendMailResponse, pb::SendError> {
+        let request = parse::send_mail(request)?;
+        if request.validate_only {
+            let validated = self.sender.validate(request.order).await?;
+            return Ok(render::validated(validated));
+        }
+        let sent = self.sender.send(request.order, request.id, deadline);
+        Ok(render::sent(&sent.await?))
+    }
+}
+
+#[tonic::async_trait]
+impl pb::mail_service_server::MailService for MailService {
+    type SendMailStreamStream =
+        Pin<Box<dyn Stream<Item = Result<pb::SendMailStreamResponse, Status>> + Send>>;
+
+    async fn send_mail(
+        &self,
+        request: Request<pb::SendMailRequest>,
+    ) -> Result<Response<pb::SendMailResponse>, Status> {
+        let deadline = request.extensions().get().copied().ok_or_else(internal)?;
+        let response = self.send(request.into_inner(), deadline).await?;
+        Ok(Response::new(response))
+    }
+
+    async fn send_mail_stream(
+        &self,
+        _request: Request<Streaming<pb::SendMailStreamRequest>>,
+    ) -> Result<Response<Self::SendMailStreamStream>, Status> {
+        Err(Status::unimplemented(
+            "SendMailStream is not served yet: call SendMail for each mail",
+        ))
+    }
+
+    async fn enqueue_mail(
+        &self,
+        _request: Request<pb::EnqueueMailRequest>,
+    ) -> Result<Response<pb::EnqueueMailResponse>, Status> {
+        Err(Status::unimplemented(
+            "EnqueueMail is not served yet, since there is no queue: call SendMail",
+        ))
+    }
+}

@@ -1,0 +1,177 @@
+//! Gives each call of a service its deadline, from the moment that its header
+//! fields arrived: a caller's time runs while the body is still on its way,
+//! and a body that does not come does not hold a call for ever.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::{Code, Status, body::Body, server::NamedService};
+use tower::Service;
+
+use super::{deadline, pb};
+use crate::sender::Deadline;
+
+/// A service of unary methods whose requests carry a [`Deadline`] as an
+/// extension.
+#[derive(Clone, Debug)]
+pub(super) struct Timed<S> {
+    inner: S,
+    default: Duration,
+}
+
+impl<S> Timed<S> {
+    /// Calls of `inner` without a deadline of their own have `default`.
+    pub(super) fn new(inner: S, default: Duration) -> Self {
+        Self { inner, default }
+    }
+}
+
+impl<S: NamedService> NamedService for Timed<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<Request<Body>> for Timed<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        match deadline::of(request.headers(), Instant::now(), self.default) {
+            Ok(deadline) => {
+                request.extensions_mut().insert(deadline);
+                Box::pin(self.inner.call(request.map(|body| timed(body, deadline))))
+            }
+            Err(violations) => {
+                let status = Status::from(pb::SendError::from(violations));
+                Box::pin(async move { Ok(status.into_http()) })
+            }
+        }
+    }
+}
+
+fn timed(body: Body, deadline: Deadline) -> Body {
+    Body::new(TimedBody {
+        inner: body,
+        expired: Box::pin(sleep_until(deadline.answer_by)),
+    })
+}
+
+/// A body that fails when it is not there in time.
+struct TimedBody {
+    inner: Body,
+    expired: Pin<Box<Sleep>>,
+}
+
+impl http_body::Body for TimedBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = Pin::new(&mut self.inner).poll_frame(context);
+        if frame.is_pending() && self.expired.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Some(Err(late())));
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+fn late() -> Status {
+    pb::SendError {
+        code: Code::DeadlineExceeded.into(),
+        message: "the request did not arrive before the call's deadline".into(),
+        // The same name as that of a relay's failure, with nothing to say of
+        // a relay.
+        reason: "DEADLINE_EXCEEDED".into(),
+        ..pb::SendError::default()
+    }
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::StreamBody;
+    use tokio_stream::StreamExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::api::{
+        pb::submission_service_server::SubmissionServiceServer, status,
+        submission::SubmissionService,
+    };
+
+    async fn told(timeout: Option<&str>, frames: Vec<&'static [u8]>, ends: bool) -> pb::SendError {
+        let sent = tokio_stream::iter(frames.into_iter().map(Bytes::from_static));
+        let sent = sent.map(|bytes| Ok::<_, Status>(Frame::data(bytes)));
+        let body = if ends {
+            Body::new(StreamBody::new(sent))
+        } else {
+            Body::new(StreamBody::new(sent.chain(tokio_stream::pending())))
+        };
+        let mut request = Request::post("/posthaste.v1.SubmissionService/GetSubmission")
+            .header("content-type", "application/grpc");
+        if let Some(timeout) = timeout {
+            request = request.header("grpc-timeout", timeout);
+        }
+        let service = Timed::new(
+            SubmissionServiceServer::new(SubmissionService),
+            Duration::from_mins(2),
+        );
+        let response = service.oneshot(request.body(body).unwrap()).await.unwrap();
+        status::read(&Status::from_header_map(response.headers()).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_never_ends_is_answered_in_time() {
+        let half: &[u8] = b"\0\0\0\0\x20\x0a";
+        for frames in [vec![], vec![half]] {
+            for (timeout, expected) in [(None, 120_000), (Some("2S"), 1_900)] {
+                let began = Instant::now();
+                let error = told(timeout, frames.clone(), false).await;
+                assert_eq!(error.code, i32::from(Code::DeadlineExceeded));
+                assert_eq!(error.reason, "DEADLINE_EXCEEDED");
+                let waited = began.elapsed();
+                let expected = Duration::from_millis(expected);
+                assert!(waited >= expected && waited < expected + Duration::from_millis(5));
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_whole_request_is_handled() {
+        let error = told(None, vec![b"\0\0\0", b"\0\0"], true).await;
+        assert_eq!(error.code, i32::from(Code::Unimplemented));
+    }
+
+    #[tokio::test]
+    async fn a_timeout_that_is_none_is_refused() {
+        let error = told(Some("soon"), vec![b"\0\0\0\0\0"], true).await;
+        assert_eq!(error.code, i32::from(Code::InvalidArgument));
+        assert_eq!(error.violations[0].field, "grpc-timeout");
+    }
+}
