@@ -14,7 +14,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
-use tonic::service::Routes;
+
 use tracing::{debug, info, warn};
 
 use crate::{
@@ -34,7 +34,7 @@ pub enum ServeError {
 
 /// How often a silent connection is asked whether it is alive, and how long
 /// it may take to say so.
-const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
+const KEEPALIVE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(20));
 
 /// Header fields of one call, in octets.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
@@ -94,14 +94,14 @@ pub async fn run(
 
 /// The connections of callers.
 struct Connections {
-    routes: Routes,
+    routes: api::Routes,
     http: auto::Builder<TokioExecutor>,
     graceful: GracefulShutdown,
     room: Arc<Semaphore>,
 }
 
 impl Connections {
-    fn new(routes: Routes, max_connections: usize) -> Self {
+    fn new(routes: api::Routes, max_connections: usize) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new()).http2_only();
         http.http2()
             .timer(TokioTimer::new())

@@ -26,10 +26,6 @@ impl From<SendError> for pb::SendError {
         let message = error.to_string();
         match error {
             SendError::Relay(failure) => relay_failure(&failure),
-            SendError::Compose(error) => {
-                let broken = Broken::new(Rule::Syntax, error.to_string());
-                Violations::one(Path::root("mail"), &broken).into()
-            }
             SendError::Refused(refusal) => refused(refusal, message),
             SendError::RequestIdReused => {
                 plain(Code::AlreadyExists, Why::RequestIdReused, message, [])

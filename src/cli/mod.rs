@@ -39,7 +39,7 @@ impl Cli {
             Command::Serve(args) => serve::run(args),
             Command::Send(args) => send::run(*args),
             #[cfg(feature = "testrelay")]
-            Command::Demo(args) => demo::run(args),
+            Command::Demo(args) => demo::run(&args),
             Command::Config(args) => config::run(args),
         }
     }

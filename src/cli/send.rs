@@ -24,7 +24,11 @@ use crate::api::client::{self, pb};
 #[command(group = ArgGroup::new("content").args(["text", "text_file", "raw"]))]
 pub struct Args {
     /// The service.
-    #[arg(long, env = "POSTHASTE_ENDPOINT", default_value = "http://127.0.0.1:50051")]
+    #[arg(
+        long,
+        env = "POSTHASTE_ENDPOINT",
+        default_value = "http://127.0.0.1:50051"
+    )]
     endpoint: String,
 
     /// The author: `ada@example.com` or `Ada <ada@example.com>`.
@@ -416,8 +420,14 @@ mod tests {
     #[test]
     fn a_relay_has_a_port_or_the_default() {
         let parse = |text| host_and_port(text).ok();
-        assert_eq!(parse("mail.example.com"), Some(("mail.example.com".into(), 0)));
-        assert_eq!(parse("mail.example.com:465"), Some(("mail.example.com".into(), 465)));
+        assert_eq!(
+            parse("mail.example.com"),
+            Some(("mail.example.com".into(), 0))
+        );
+        assert_eq!(
+            parse("mail.example.com:465"),
+            Some(("mail.example.com".into(), 465))
+        );
         assert_eq!(parse("[2001:db8::1]:25"), Some(("2001:db8::1".into(), 25)));
         assert_eq!(parse("2001:db8::1"), Some(("2001:db8::1".into(), 0)));
         assert_eq!(parse("mail.example.com:smtp"), None);

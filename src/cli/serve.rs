@@ -82,7 +82,7 @@ fn start_log(config: &Config) -> Result<(), telemetry::BadFilter> {
 }
 
 /// Completes at the first SIGTERM or SIGINT; the second ends the process.
-fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
+pub(super) fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -95,6 +95,7 @@ fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
+            #[expect(clippy::disallowed_methods, reason = "asked twice, it stops at once")]
             std::process::exit(1);
         });
     })

@@ -40,7 +40,11 @@ pub(super) fn sent(response: &pb::SendMailResponse) -> String {
         (Some(_), 0) => style.good("sent"),
         (Some(_), refused) => style.bad(&format!("sent, but {refused} refused")),
     };
-    let again = if response.replayed { " (the answer to an earlier call)" } else { "" };
+    let again = if response.replayed {
+        " (the answer to an earlier call)"
+    } else {
+        ""
+    };
     let _ = writeln!(text, "{headline}{again}  {} bytes", response.size_bytes);
     field(&mut text, "message", &response.message_id);
     if let Some(reply) = &response.reply {
@@ -64,14 +68,30 @@ pub(super) fn failed(error: &pb::SendError) -> String {
             field(&mut text, &violation.field, &violation.description);
         }
         if error.violations_omitted > 0 {
-            field(&mut text, "and", &format!("{} more", error.violations_omitted));
+            field(
+                &mut text,
+                "and",
+                &format!("{} more", error.violations_omitted),
+            );
         }
         return text;
     };
     field(&mut text, "why", &failure.summary);
-    field(&mut text, "stage", &words(failure.stage().as_str_name(), "SMTP_STAGE_"));
-    field(&mut text, "fault", &words(failure.fault().as_str_name(), "FAULT_"));
-    field(&mut text, "retry", &words(failure.retry().as_str_name(), "RETRY_"));
+    field(
+        &mut text,
+        "stage",
+        &words(failure.stage().as_str_name(), "SMTP_STAGE_"),
+    );
+    field(
+        &mut text,
+        "fault",
+        &words(failure.fault().as_str_name(), "FAULT_"),
+    );
+    field(
+        &mut text,
+        "retry",
+        &words(failure.retry().as_str_name(), "RETRY_"),
+    );
     if let Some(endpoint) = &failure.endpoint {
         field(&mut text, "relay", &endpoint_line(endpoint));
     }
@@ -80,7 +100,11 @@ pub(super) fn failed(error: &pb::SendError) -> String {
     }
     if let Some(alert) = failure.tls.as_ref().and_then(|tls| tls.alert.as_ref()) {
         let direction = words(alert.direction().as_str_name(), "DIRECTION_");
-        field(&mut text, "alert", &format!("{} ({}), {direction}", alert.name, alert.code));
+        field(
+            &mut text,
+            "alert",
+            &format!("{} ({}), {direction}", alert.name, alert.code),
+        );
     }
     recipients(&mut text, &failure.recipients);
     for remedy in &failure.remedies {

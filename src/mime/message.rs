@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn composed(message: Message) -> Composed {
-        mime::compose(&Content::Message(Box::new(message))).unwrap()
+        mime::compose(&Content::Message(Box::new(message)))
     }
 
     fn text(composed: &Composed) -> &str {

@@ -24,15 +24,11 @@ pub struct Composed {
     pub message_id: String,
 }
 
-/// A message that cannot be composed. There is none at present: whatever the
-/// types of `mail` let exist has a form in MIME.
-#[derive(Debug, thiserror::Error)]
-pub enum ComposeError {}
-
-/// Composes `content`, or puts a raw message in order.
-pub fn compose(content: &Content) -> Result<Composed, ComposeError> {
-    Ok(match content {
+/// Composes `content`, or puts a raw message in order. This cannot fail:
+/// whatever the types of `mail` let exist has a form in MIME.
+pub fn compose(content: &Content) -> Composed {
+    match content {
         Content::Message(message) => message::compose(message),
         Content::Raw(raw) => raw::compose(raw),
-    })
+    }
 }

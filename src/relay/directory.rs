@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rustls_pki_types::ServerName;
 
 use super::{
-    Choice, CustomRelay, Relay, RelayName, Settings, TlsOption, health::Health,
-    health::LastSeen, permission::Permission,
+    Choice, CustomRelay, Relay, RelayName, Settings, TlsOption, health::Health, health::LastSeen,
+    permission::Permission,
 };
 use crate::{
     report::{RelayFailure, RelayOrigin, Session, TlsMode, TlsVersion},
@@ -217,11 +217,7 @@ impl Directory {
         })
     }
 
-    fn connector(
-        &self,
-        tls: &tls::Settings,
-        host: &smtp::Host,
-    ) -> Result<tls::Connector, Refusal> {
+    fn connector(&self, tls: &tls::Settings, host: &smtp::Host) -> Result<tls::Connector, Refusal> {
         let name: ServerName<'static> = host.to_server_name();
         tls::Connector::new(tls, &name, &self.roots).map_err(Refusal::TlsConflict)
     }
@@ -262,20 +258,15 @@ fn mode(tls: &tls::Settings, port: u16) -> TlsMode {
     tls.mode.unwrap_or_else(|| TlsMode::of_port(port))
 }
 
-fn permit(
-    permission: &Permission<'_>,
-    request: &tls::Settings,
-) -> Result<tls::Settings, Refusal> {
-    match permission.refuse(request) {
-        Some(option) => Err(Refusal::TlsNotAllowed(option)),
-        None => {
-            let base = permission.base;
-            let mut tls = base.clone().merge(request.clone());
-            // A request's anchors stand beside the relay's and replace none.
-            if let (Some(own), Some(further)) = (&base.trust_anchors, &request.trust_anchors) {
-                tls.trust_anchors = Some([own.as_slice(), further].concat());
-            }
-            Ok(tls)
-        }
+fn permit(permission: &Permission<'_>, request: &tls::Settings) -> Result<tls::Settings, Refusal> {
+    if let Some(option) = permission.refuse(request) {
+        return Err(Refusal::TlsNotAllowed(option));
     }
+    let base = permission.base;
+    let mut tls = base.clone().merge(request.clone());
+    // A request's anchors stand beside the relay's and replace none.
+    if let (Some(own), Some(further)) = (&base.trust_anchors, &request.trust_anchors) {
+        tls.trust_anchors = Some([own.as_slice(), further].concat());
+    }
+    Ok(tls)
 }

@@ -26,14 +26,21 @@ pub struct LastSeen {
 
 impl Health {
     pub(super) fn last_seen(&self) -> LastSeen {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(super) fn succeeded(&self, session: &Session) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.failure = None;
         seen.success_time = Some(SystemTime::now());
-        if let Some(certificate) = session.tls.as_ref().and_then(|tls| tls.certificate.as_ref()) {
+        if let Some(certificate) = session
+            .tls
+            .as_ref()
+            .and_then(|tls| tls.certificate.as_ref())
+        {
             seen.certificate_not_after = Some(certificate.not_after);
         }
     }
@@ -43,7 +50,10 @@ impl Health {
     pub(super) fn failed(&self, failure: &RelayFailure) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.failure_time = Some(SystemTime::now());
-        let certificate = failure.tls.as_ref().and_then(|tls| tls.certificates.first());
+        let certificate = failure
+            .tls
+            .as_ref()
+            .and_then(|tls| tls.certificates.first());
         if let Some(certificate) = certificate {
             seen.certificate_not_after = Some(certificate.not_after);
         }

@@ -38,7 +38,10 @@ impl Permission<'_> {
 
         let base = self.base;
         let fine = [
-            (TlsOption::Mode, mode.is_none_or(|mode| self.allows_mode(mode))),
+            (
+                TlsOption::Mode,
+                mode.is_none_or(|mode| self.allows_mode(mode)),
+            ),
             (
                 TlsOption::MinVersion,
                 min_version.is_none_or(|v| v >= base.min_version.unwrap_or(tls::Version::Tls12)),
@@ -103,11 +106,20 @@ mod tests {
         let refused = Some(TlsOption::Mode);
         for origin in [Configured, Custom] {
             assert_eq!(refuse(Plaintext, origin, &with_mode(Starttls)), None);
-            assert_eq!(refuse(StarttlsIfOffered, origin, &with_mode(Implicit)), None);
+            assert_eq!(
+                refuse(StarttlsIfOffered, origin, &with_mode(Implicit)),
+                None
+            );
             assert_eq!(refuse(Starttls, origin, &with_mode(Starttls)), None);
             assert_eq!(refuse(Starttls, origin, &with_mode(Plaintext)), refused);
-            assert_eq!(refuse(Starttls, origin, &with_mode(StarttlsIfOffered)), refused);
-            assert_eq!(refuse(Plaintext, origin, &with_mode(StarttlsIfOffered)), refused);
+            assert_eq!(
+                refuse(Starttls, origin, &with_mode(StarttlsIfOffered)),
+                refused
+            );
+            assert_eq!(
+                refuse(Plaintext, origin, &with_mode(StarttlsIfOffered)),
+                refused
+            );
         }
         assert_eq!(refuse(Starttls, Configured, &with_mode(Implicit)), refused);
         assert_eq!(refuse(Starttls, Custom, &with_mode(Implicit)), None);

@@ -16,6 +16,7 @@ struct Advisor<'a> {
 }
 
 impl Advisor<'_> {
+    #[expect(clippy::too_many_lines, reason = "one total table")]
     fn advise(&self) -> Vec<Remedy> {
         #[allow(clippy::enum_glob_use, reason = "the table names all of them")]
         use Reason::*;
@@ -47,7 +48,7 @@ impl Advisor<'_> {
 
             PlaintextOnTlsPort => vec![self.use_mode(TlsMode::Starttls), self.use_port(465)],
             TlsOnPlaintextPort => vec![self.use_mode(TlsMode::Implicit), self.use_port(587)],
-            NotSmtp | NotTls => vec![self.check_port()],
+            NotSmtp | NotTls | AlpnRejected => vec![self.check_port()],
 
             BannerTimeout | ReplyTimeout => vec![
                 later("The relay is slow or overloaded. Try again later."),
@@ -58,7 +59,10 @@ impl Advisor<'_> {
             )],
             EhloRejected => vec![self.set_ehlo_name()],
             ReplyMalformed | ReplyTooLarge => {
-                vec![self.check_port(), upgrade("What answered does not keep to SMTP.")]
+                vec![
+                    self.check_port(),
+                    upgrade("What answered does not keep to SMTP."),
+                ]
             }
 
             StarttlsNotOffered => vec![
@@ -87,7 +91,10 @@ impl Advisor<'_> {
                 self.use_port(465),
             ],
             StarttlsNoTls => {
-                vec![upgrade("The relay agrees to STARTTLS and does not start TLS."), self.use_port(465)]
+                vec![
+                    upgrade("The relay agrees to STARTTLS and does not start TLS."),
+                    self.use_port(465),
+                ]
             }
 
             NoCommonVersion => vec![upgrade(
@@ -96,7 +103,9 @@ impl Advisor<'_> {
             NoCommonCipher => vec![change_relay_tls(
                 "Enable ECDHE suites with AES-GCM or ChaCha20 in the relay.",
             )],
-            NoCommonGroup => vec![change_relay_tls("Enable the groups X25519 or P-256 in the relay.")],
+            NoCommonGroup => vec![change_relay_tls(
+                "Enable the groups X25519 or P-256 in the relay.",
+            )],
             NoCommonSignature | CertUnsupportedSignature => vec![change_relay_tls(
                 "Give the relay a certificate with an ECDSA P-256 or an RSA 2048 key.",
             )],
@@ -118,19 +127,22 @@ impl Advisor<'_> {
             )],
             HandshakeRefused => vec![
                 relay("Look at the relay's log: it refused the handshake and did not say why."),
-                self.client_certificate("If the relay asks for client certificates, configure one."),
+                self.client_certificate(
+                    "If the relay asks for client certificates, configure one.",
+                ),
                 change_relay_tls("Enable TLS 1.2 or 1.3 with ECDHE suites in the relay."),
             ],
-            SniRejected => vec![
-                self.set_server_name("Use the name that the relay knows itself by."),
-            ],
+            SniRejected => {
+                vec![self.set_server_name("Use the name that the relay knows itself by.")]
+            }
             AccessDenied => vec![relay("Ask who runs the relay to let this client in.")],
             ServerInternalError => vec![
                 later("The relay failed in the handshake. Try again later."),
                 relay("Look at the relay's log."),
             ],
-            AlpnRejected => vec![self.check_port()],
-            PskRequired => vec![change_relay_tls("Give the relay a certificate: it wants a pre-shared key.")],
+            PskRequired => vec![change_relay_tls(
+                "Give the relay a certificate: it wants a pre-shared key.",
+            )],
             HandshakeTimeout | HandshakeClosed | HandshakeReset => vec![
                 later("Try again later."),
                 self.owner(
@@ -161,8 +173,7 @@ impl Advisor<'_> {
             ],
             SmtpIntercepted => vec![operator(
                 Action::CheckNetwork,
-                "Somebody else answers: ask the hosting provider whether it redirects SMTP."
-                    .into(),
+                "Somebody else answers: ask the hosting provider whether it redirects SMTP.".into(),
             )],
             CertNoSan => vec![renew(
                 "Issue the certificate again with a subject alternative name: a common name alone \
@@ -188,9 +199,15 @@ impl Advisor<'_> {
                 vec![self.add_trust_anchor("Trust the certification authority of the relay.")]
             }
             CertRevoked => vec![renew("Replace the relay's certificate: it was revoked.")],
-            CertWrongPurpose | CertCaAsLeaf | CertWeakSignature | CertWeakKey
-            | CertUnsupportedVersion | CertUnknownCriticalExtension | CertBadSignature
-            | CertMalformed | CertConstraintViolated => {
+            CertWrongPurpose
+            | CertCaAsLeaf
+            | CertWeakSignature
+            | CertWeakKey
+            | CertUnsupportedVersion
+            | CertUnknownCriticalExtension
+            | CertBadSignature
+            | CertMalformed
+            | CertConstraintViolated => {
                 vec![renew("Issue the relay's certificate again.")]
             }
             CertMissing => vec![change_relay_tls("Give the relay a certificate.")],
@@ -203,7 +220,9 @@ impl Advisor<'_> {
             )],
 
             ClientCertRequired => {
-                vec![self.client_certificate("Configure the client certificate that the relay asks for.")]
+                vec![self.client_certificate(
+                    "Configure the client certificate that the relay asks for.",
+                )]
             }
             ClientCertRejected => vec![
                 self.client_certificate("Configure a client certificate that the relay takes."),
@@ -216,21 +235,28 @@ impl Advisor<'_> {
                 self.credentials("Use credentials of a kind that the relay offers AUTH for."),
                 relay("Enable AUTH PLAIN in the relay."),
             ],
-            AuthTemporary => vec![later("The relay could not check the credentials. Try again later.")],
+            AuthTemporary => vec![later(
+                "The relay could not check the credentials. Try again later.",
+            )],
             AuthToken => vec![self.credentials("Get a new OAuth token.")],
 
             SenderRejected => vec![caller(
                 Action::ChangeMail,
                 "Send from an address that this relay takes.",
             )],
-            RecipientsRejected => vec![caller(Action::ChangeMail, "Check the recipients' addresses.")],
+            RecipientsRejected => vec![caller(
+                Action::ChangeMail,
+                "Check the recipients' addresses.",
+            )],
             MessageRejected => vec![caller(
                 Action::ChangeMail,
                 "Change the message: the relay's reply says what it does not take.",
             )],
             MessageTooLarge => vec![caller(Action::ChangeMail, "Make the message smaller.")],
             Deferred => vec![later("Try again later.")],
-            RelayClosing => vec![later("The relay is closing or limits connections. Try again later.")],
+            RelayClosing => vec![later(
+                "The relay is closing or limits connections. Try again later.",
+            )],
             ExtensionMissing => vec![
                 caller(
                     Action::ChangeMail,
@@ -254,7 +280,10 @@ impl Advisor<'_> {
                 Action::AddTrustAnchor,
                 "Install the system's trust anchors (package `ca-certificates`).".into(),
             )],
-            LocalClock => vec![operator(Action::CheckClock, "Set this host's clock.".into())],
+            LocalClock => vec![operator(
+                Action::CheckClock,
+                "Set this host's clock.".into(),
+            )],
             LocalConfig => vec![operator(
                 Action::Investigate,
                 "Mend posthaste's configuration: the summary says what is wrong.".into(),
@@ -272,7 +301,10 @@ impl Advisor<'_> {
         let (party, setting) = match (self.target.origin, &self.target.relay) {
             (RelayOrigin::Configured, Some(name)) => (
                 Party::Operator,
-                Some((format!("relays.{name}.{key}"), value.unwrap_or_default().into())),
+                Some((
+                    format!("relays.{name}.{key}"),
+                    value.unwrap_or_default().into(),
+                )),
             ),
             _ => (Party::Caller, None),
         };
@@ -338,9 +370,7 @@ impl Advisor<'_> {
             self.target.ehlo_name
         );
         match self.target.origin {
-            RelayOrigin::Configured => {
-                self.owner(Action::SetEhloName, summary, "ehlo_name", None)
-            }
+            RelayOrigin::Configured => self.owner(Action::SetEhloName, summary, "ehlo_name", None),
             RelayOrigin::Custom => Remedy {
                 action: Action::SetEhloName,
                 party: Party::Operator,
@@ -358,7 +388,11 @@ impl Advisor<'_> {
             .tls
             .as_ref()
             .and_then(|tls| tls.certificates.first())
-            .and_then(|leaf| leaf.subject_alt_names.iter().find(|name| !name.contains('*')));
+            .and_then(|leaf| {
+                leaf.subject_alt_names
+                    .iter()
+                    .find(|name| !name.contains('*'))
+            });
         self.owner(
             Action::SetServerName,
             summary.into(),
@@ -396,7 +430,12 @@ impl Advisor<'_> {
     }
 
     fn credentials(&self, summary: &str) -> Remedy {
-        self.owner(Action::CheckCredentials, summary.into(), "credentials", None)
+        self.owner(
+            Action::CheckCredentials,
+            summary.into(),
+            "credentials",
+            None,
+        )
     }
 
     fn address(&self) -> String {

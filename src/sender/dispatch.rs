@@ -154,13 +154,13 @@ impl Waiting {
     }
 
     fn failure(&self, reason: Reason, stage: Stage, summary: String) -> Box<RelayFailure> {
-        let state = match reason {
+        let fate = match reason {
             Reason::OutcomeUnknown => RecipientState::Unknown,
             _ => RecipientState::NotSent,
         };
         let recipients = self.recipients.iter().map(|address| RecipientResult {
             address: address.clone(),
-            state,
+            state: fate,
             reply: None,
         });
         let mut failure = Box::new(RelayFailure {

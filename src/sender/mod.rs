@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     mail::{Content, Mail, RecipientPolicy},
-    mime::{self, ComposeError, Composed},
+    mime::{self, Composed},
     relay::{self, Directory, Refusal, RelayStatus},
     report::{self, RecipientResult, RelayFailure, Reply},
     smtp, tls,
@@ -94,9 +94,6 @@ pub enum SendError {
     /// There is no relay that it may go to.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The message cannot be composed.
-    #[error("the message cannot be composed")]
-    Compose(#[from] ComposeError),
     /// The ID was used for another request.
     #[error("the request ID was used for another mail")]
     RequestIdReused,
@@ -248,14 +245,14 @@ fn replay(answer: &Arc<Answer>) -> Result<Sent, SendError> {
 
 async fn compose(order: Order) -> Result<(Order, Composed), SendError> {
     if order.mail.content.payload_bytes() <= COMPOSE_INLINE_BYTES {
-        let composed = mime::compose(&order.mail.content)?;
+        let composed = mime::compose(&order.mail.content);
         return Ok((order, composed));
     }
     let composing = tokio::task::spawn_blocking(move || {
-        let composed = mime::compose(&order.mail.content)?;
-        Ok((order, composed))
+        let composed = mime::compose(&order.mail.content);
+        (order, composed)
     });
-    composing.await.unwrap_or(Err(SendError::Internal))
+    composing.await.map_err(|_| SendError::Internal)
 }
 
 #[cfg(test)]

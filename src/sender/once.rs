@@ -218,7 +218,7 @@ mod tests {
     use crate::report::Reason;
 
     const KEEP: Keep = Keep {
-        time: Duration::from_secs(60),
+        time: Duration::from_mins(1),
         entries: 3,
     };
 

@@ -44,11 +44,21 @@ async fn a_request_of_48_mib_is_taken_and_one_byte_more_is_not() {
     let relay = TestRelay::start().await.unwrap();
     let service = Service::for_custom_relays("").await;
 
-    let sent = service.send(request_of(48 * MIB, relay.port())).await.unwrap();
+    let sent = service
+        .send(request_of(48 * MIB, relay.port()))
+        .await
+        .unwrap();
     assert!(sent.size_bytes > 64_000_000, "{}", sent.size_bytes);
 
-    let error = service.send(request_of(48 * MIB + 1, relay.port())).await.unwrap_err();
-    assert_eq!(error.code, tonic::Code::ResourceExhausted as i32, "{error:?}");
+    let error = service
+        .send(request_of(48 * MIB + 1, relay.port()))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.code,
+        tonic::Code::ResourceExhausted as i32,
+        "{error:?}"
+    );
     assert_eq!(error.reason, "REQUEST_TOO_LARGE");
     assert_eq!(relay.mails().len(), 1);
 }
@@ -58,7 +68,9 @@ async fn every_violation_is_counted_and_the_first_twenty_are_told() {
     let service = Service::for_custom_relays("").await;
     let mut bad = mail(&[]);
     if let Some(pb::mail::Content::Message(message)) = &mut bad.content {
-        message.to = (0..30).map(|n| address(&format!("no-at-sign-{n}"))).collect();
+        message.to = (0..30)
+            .map(|n| address(&format!("no-at-sign-{n}")))
+            .collect();
         message.subject = "a\r\nBcc: everybody@example.com".into();
     }
     let error = service.send(request(bad)).await.unwrap_err();
@@ -102,7 +114,11 @@ async fn bytes_that_are_no_request_get_a_status() {
     let garbage = tonic::Request::new(Garbage(vec![0xff; 100]));
     let path = "/posthaste.v1.MailService/SendMail".parse().unwrap();
     let status = client
-        .unary(garbage, path, tonic_prost::ProstCodec::<Garbage, Garbage>::default())
+        .unary(
+            garbage,
+            path,
+            tonic_prost::ProstCodec::<Garbage, Garbage>::default(),
+        )
         .await
         .unwrap_err();
     assert_eq!(status.code(), tonic::Code::InvalidArgument, "{status:?}");
@@ -155,7 +171,9 @@ async fn a_call_whose_request_never_ends_is_answered_at_its_deadline() {
         path,
         tonic_prost::ProstCodec::<pb::SendMailRequest, pb::SendMailResponse>::default(),
     );
-    let answer = tokio::time::timeout(Duration::from_secs(10), answer).await.unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(10), answer)
+        .await
+        .unwrap();
     assert_eq!(answer.unwrap_err().code(), tonic::Code::DeadlineExceeded);
     still_serves(&service).await;
 }
@@ -176,7 +194,9 @@ async fn peers_that_do_not_speak_http2_are_let_go() {
         let mut rest = Vec::new();
         let read = peer.read_to_end(&mut rest);
         // A reset is as good an end as a close.
-        let _ended = tokio::time::timeout(Duration::from_secs(10), read).await.unwrap();
+        let _ended = tokio::time::timeout(Duration::from_secs(10), read)
+            .await
+            .unwrap();
     }
     still_serves(&service).await;
 }

@@ -43,7 +43,7 @@ static MESSAGES: LazyLock<Vec<Message>> = LazyLock::new(|| {
 });
 
 fn composed(message: &Message) -> Composed {
-    compose(&Content::Message(Box::new(message.clone()))).unwrap()
+    compose(&Content::Message(Box::new(message.clone())))
 }
 
 #[test]

@@ -45,8 +45,16 @@ async fn before_the_end_of_data_the_answer_names_the_stage_and_the_id_is_free() 
             .await
             .unwrap_err();
         // The answer comes from the service, before the client's own clock.
-        assert!(began.elapsed() < Duration::from_millis(800), "{:?}", began.elapsed());
-        assert_eq!(error.code, tonic::Code::DeadlineExceeded as i32, "{error:?}");
+        assert!(
+            began.elapsed() < Duration::from_millis(800),
+            "{:?}",
+            began.elapsed()
+        );
+        assert_eq!(
+            error.code,
+            tonic::Code::DeadlineExceeded as i32,
+            "{error:?}"
+        );
         let failure = error.failure.unwrap();
         assert_eq!(failure.reason(), Reason::DeadlineExceeded);
         assert_eq!(failure.stage(), stage);

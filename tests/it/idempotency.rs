@@ -18,11 +18,20 @@ fn named(id: &str, port: u16, to: &str) -> pb::SendMailRequest {
 async fn a_repeated_call_gets_the_first_answer() {
     let relay = TestRelay::start().await.unwrap();
     let service = Service::for_custom_relays("").await;
-    let first = service.send(named("a", relay.port(), "b@example.net")).await.unwrap();
-    let again = service.send(named("a", relay.port(), "b@example.net")).await.unwrap();
+    let first = service
+        .send(named("a", relay.port(), "b@example.net"))
+        .await
+        .unwrap();
+    let again = service
+        .send(named("a", relay.port(), "b@example.net"))
+        .await
+        .unwrap();
     assert!(again.replayed);
     assert_eq!(
-        pb::SendMailResponse { replayed: false, ..again },
+        pb::SendMailResponse {
+            replayed: false,
+            ..again
+        },
         first
     );
     assert_eq!(relay.mails().len(), 1);
@@ -32,8 +41,14 @@ async fn a_repeated_call_gets_the_first_answer() {
 async fn an_id_belongs_to_one_mail() {
     let relay = TestRelay::start().await.unwrap();
     let service = Service::for_custom_relays("").await;
-    service.send(named("a", relay.port(), "b@example.net")).await.unwrap();
-    let error = service.send(named("a", relay.port(), "c@example.net")).await.unwrap_err();
+    service
+        .send(named("a", relay.port(), "b@example.net"))
+        .await
+        .unwrap();
+    let error = service
+        .send(named("a", relay.port(), "c@example.net"))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, tonic::Code::AlreadyExists as i32);
     assert_eq!(error.reason, "REQUEST_ID_REUSED");
     assert_eq!(relay.mails().len(), 1);
@@ -44,11 +59,17 @@ async fn a_failure_after_which_the_relay_has_nothing_frees_the_id() {
     let script = Script::new().once(Step::EndOfData, Answer::reply("451 4.3.0 later"));
     let relay = TestRelay::builder().script(script).start().await.unwrap();
     let service = Service::for_custom_relays("").await;
-    let error = service.send(named("a", relay.port(), "b@example.net")).await.unwrap_err();
+    let error = service
+        .send(named("a", relay.port(), "b@example.net"))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, tonic::Code::Unavailable as i32);
     assert_eq!(error.reason, "DEFERRED");
     assert!(error.retry_after.is_some());
-    let sent = service.send(named("a", relay.port(), "b@example.net")).await.unwrap();
+    let sent = service
+        .send(named("a", relay.port(), "b@example.net"))
+        .await
+        .unwrap();
     assert!(!sent.replayed);
 }
 
@@ -80,6 +101,9 @@ async fn validate_only_keeps_no_id() {
     let mut request = named("a", relay.port(), "b@example.net");
     request.validate_only = true;
     service.send(request).await.unwrap();
-    let sent = service.send(named("a", relay.port(), "c@example.net")).await.unwrap();
+    let sent = service
+        .send(named("a", relay.port(), "c@example.net"))
+        .await
+        .unwrap();
     assert!(!sent.replayed);
 }

@@ -2,15 +2,15 @@
 //! for what comes next after it has said something.
 
 use posthaste::{
-    mail::{Content, Envelope, RecipientPolicy},
-    relay::{Choice, CustomRelay, CustomRelays, AllowedHosts, Directory, Settings},
+    mail::{Envelope, RecipientPolicy},
+    relay::{AllowedHosts, Choice, CustomRelay, CustomRelays, Directory, Settings},
     report::TlsMode,
     smtp::{Body, Progress, Session, Target, Transaction},
     testrelay::TestRelay,
     tls,
 };
 
-async fn target(port: u16) -> Target {
+fn target(port: u16) -> Target {
     let custom = CustomRelay {
         host: "127.0.0.1".parse().unwrap(),
         port,
@@ -51,7 +51,7 @@ async fn of_a_warm_mail(relay: &TestRelay, recipients: usize, policy: RecipientP
         is_8bit: false,
         needs_smtputf8: false,
     };
-    let target = target(relay.port()).await;
+    let target = target(relay.port());
     let progress = Progress::default();
     let mut session = Session::open(&target, &progress).await.unwrap();
     let mut counts = Vec::new();
@@ -62,10 +62,13 @@ async fn of_a_warm_mail(relay: &TestRelay, recipients: usize, policy: RecipientP
             body: &body,
             policy,
         };
-        let sent = session.send(transaction, &Progress::default()).await.unwrap();
+        let sent = session
+            .send(transaction, &Progress::default())
+            .await
+            .unwrap();
         assert_eq!(sent.recipients.len(), recipients);
         assert!(session.is_reusable());
-        counts.push(relay.counters().since(before).turns);
+        counts.push((relay.counters() - before).turns);
     }
     session.quit().await;
     assert_eq!(relay.counters().connections, 1);
@@ -75,21 +78,36 @@ async fn of_a_warm_mail(relay: &TestRelay, recipients: usize, policy: RecipientP
 #[tokio::test]
 async fn with_pipelining_a_warm_mail_takes_two() {
     for recipients in [1, 10] {
-        let relay = TestRelay::builder().extensions(["PIPELINING"]).start().await.unwrap();
-        assert_eq!(of_a_warm_mail(&relay, recipients, RecipientPolicy::Any).await, 2);
+        let relay = TestRelay::builder()
+            .extensions(["PIPELINING"])
+            .start()
+            .await
+            .unwrap();
+        assert_eq!(
+            of_a_warm_mail(&relay, recipients, RecipientPolicy::Any).await,
+            2
+        );
     }
 }
 
 #[tokio::test]
 async fn a_mail_for_all_or_none_waits_before_data() {
-    let relay = TestRelay::builder().extensions(["PIPELINING"]).start().await.unwrap();
+    let relay = TestRelay::builder()
+        .extensions(["PIPELINING"])
+        .start()
+        .await
+        .unwrap();
     assert_eq!(of_a_warm_mail(&relay, 10, RecipientPolicy::All).await, 3);
 }
 
 #[tokio::test]
 async fn without_pipelining_a_warm_mail_takes_three_and_one_a_recipient() {
     for recipients in [1, 10] {
-        let relay = TestRelay::builder().extensions(["8BITMIME"]).start().await.unwrap();
+        let relay = TestRelay::builder()
+            .extensions(["8BITMIME"])
+            .start()
+            .await
+            .unwrap();
         let turns = of_a_warm_mail(&relay, recipients, RecipientPolicy::Any).await;
         assert_eq!(turns, 3 + recipients as u64);
     }

@@ -16,13 +16,19 @@ async fn a_mail_goes_through_starttls_and_through_implicit_tls() {
     let ca = Ca::new("Test CA");
     let service = Service::for_custom_relays(&ca.pem()).await;
     for mode in [TlsMode::Starttls, TlsMode::Implicit] {
-        let mut relay = TestRelay::builder().tls(ca.server("localhost")).require_tls();
+        let mut relay = TestRelay::builder()
+            .tls(ca.server("localhost"))
+            .require_tls();
         if mode == TlsMode::Implicit {
             relay = relay.implicit_tls();
         }
         let relay = relay.start().await.unwrap();
         let sent = service
-            .send(request(mail_through(relay.port(), mode, &["bob@example.net"])))
+            .send(request(mail_through(
+                relay.port(),
+                mode,
+                &["bob@example.net"],
+            )))
             .await
             .unwrap();
 
@@ -73,11 +79,17 @@ async fn a_configured_relay_is_authenticated_to_and_never_in_the_clear() {
     let ca_file = write("ca.pem", &ca.pem());
 
     let service = Service::start(&config(&write("right", "correct horse\n"), &ca_file)).await;
-    service.send(request(mail(&["bob@example.net"]))).await.unwrap();
-    assert_eq!(relay.mails()[0].user.as_deref(), Some("ada"));
+    service
+        .send(request(mail(&["bob@example.net"])))
+        .await
+        .unwrap();
+    assert_eq!(relay.mails()[0].identity.as_deref(), Some("ada"));
 
     let service = Service::start(&config(&write("wrong", "battery staple"), &ca_file)).await;
-    let error = service.send(request(mail(&["bob@example.net"]))).await.unwrap_err();
+    let error = service
+        .send(request(mail(&["bob@example.net"])))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, tonic::Code::FailedPrecondition as i32);
     assert_eq!(error.reason, "AUTH_REJECTED");
     let failure = error.failure.unwrap();
@@ -88,7 +100,10 @@ async fn a_configured_relay_is_authenticated_to_and_never_in_the_clear() {
     assert_eq!(failure.remedies[0].setting, "relays.primary.credentials");
 
     for command in relay.commands() {
-        assert!(command.in_tls || !command.line.starts_with("AUTH"), "{command:?}");
+        assert!(
+            command.tls || !command.line.starts_with("AUTH"),
+            "{command:?}"
+        );
     }
 }
 
@@ -104,26 +119,64 @@ async fn each_recipient_has_a_fate_of_its_own() {
         .await
         .unwrap();
     let service = Service::for_custom_relays("").await;
-    let to = ["a@example.net", "b@example.net", "c@example.net", "d@example.net"];
+    let to = [
+        "a@example.net",
+        "b@example.net",
+        "c@example.net",
+        "d@example.net",
+    ];
     let plaintext = |policy| {
         let mut mail = mail_through(relay.port(), TlsMode::Plaintext, &to);
         mail.set_recipient_policy(policy);
         request(mail)
     };
 
-    let sent = service.send(plaintext(pb::RecipientPolicy::Any)).await.unwrap();
-    let states: Vec<_> = sent.recipients.iter().map(pb::RecipientResult::state).collect();
-    assert_eq!(states, [State::Accepted, State::Rejected, State::Deferred, State::Accepted]);
+    let sent = service
+        .send(plaintext(pb::RecipientPolicy::Any))
+        .await
+        .unwrap();
+    let states: Vec<_> = sent
+        .recipients
+        .iter()
+        .map(pb::RecipientResult::state)
+        .collect();
+    assert_eq!(
+        states,
+        [
+            State::Accepted,
+            State::Rejected,
+            State::Deferred,
+            State::Accepted
+        ]
+    );
     assert_eq!((sent.accepted_count, sent.refused_count), (2, 2));
     assert!(sent.session.unwrap().tls.is_none());
-    assert_eq!(relay.mails()[0].recipients(), ["a@example.net", "d@example.net"]);
+    assert_eq!(
+        relay.mails()[0].recipients(),
+        ["a@example.net", "d@example.net"]
+    );
 
-    let error = service.send(plaintext(pb::RecipientPolicy::All)).await.unwrap_err();
+    let error = service
+        .send(plaintext(pb::RecipientPolicy::All))
+        .await
+        .unwrap_err();
     let failure = error.failure.unwrap();
     assert_eq!(failure.acceptance(), Acceptance::None);
     assert_eq!(failure.stage(), pb::SmtpStage::RcptTo);
-    let states: Vec<_> = failure.recipients.iter().map(pb::RecipientResult::state).collect();
-    assert_eq!(states, [State::NotSent, State::Rejected, State::Deferred, State::NotSent]);
+    let states: Vec<_> = failure
+        .recipients
+        .iter()
+        .map(pb::RecipientResult::state)
+        .collect();
+    assert_eq!(
+        states,
+        [
+            State::NotSent,
+            State::Rejected,
+            State::Deferred,
+            State::NotSent
+        ]
+    );
     assert_eq!(relay.mails().len(), 1);
 }
 
@@ -140,39 +193,74 @@ async fn a_failed_handshake_is_named_and_nothing_follows_in_plaintext() {
     ] {
         let relay = TestRelay::builder().tls(identity).start().await.unwrap();
         let error = service
-            .send(request(mail_through(relay.port(), TlsMode::Starttls, &["b@example.net"])))
+            .send(request(mail_through(
+                relay.port(),
+                TlsMode::Starttls,
+                &["b@example.net"],
+            )))
             .await
             .unwrap_err();
-        assert_eq!(error.code, tonic::Code::FailedPrecondition as i32, "{error:?}");
+        assert_eq!(
+            error.code,
+            tonic::Code::FailedPrecondition as i32,
+            "{error:?}"
+        );
         let failure = error.failure.unwrap();
         assert_eq!(failure.reason(), reason, "{failure:?}");
         assert_eq!(failure.stage(), pb::SmtpStage::TlsHandshake);
         assert!(!failure.remedies.is_empty());
         let evidence = failure.tls.unwrap();
         assert_eq!(evidence.certificates.len().min(1), 1);
-        assert_eq!(evidence.alert.unwrap().direction(), pb::tls_alert::Direction::Sent);
-        relay.wait_for(
-            "our alert",
-            |relay| relay.handshake_failures().pop().filter(|text| text.contains("alert")),
-        )
-        .await
-        .unwrap();
-        let lines: Vec<_> = relay.commands().into_iter().map(|command| command.line).collect();
-        assert_eq!(lines.last().map(String::as_str), Some("STARTTLS"), "{lines:?}");
+        assert_eq!(
+            evidence.alert.unwrap().direction(),
+            pb::tls_alert::Direction::Sent
+        );
+        relay
+            .wait_for("our alert", |relay| {
+                relay
+                    .handshake_failures()
+                    .pop()
+                    .filter(|text| text.contains("alert"))
+            })
+            .await
+            .unwrap();
+        let lines: Vec<_> = relay
+            .commands()
+            .into_iter()
+            .map(|command| command.line)
+            .collect();
+        assert_eq!(
+            lines.last().map(String::as_str),
+            Some("STARTTLS"),
+            "{lines:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn starttls_is_not_said_in_plaintext_mode_even_when_it_is_offered() {
     let ca = Ca::new("Test CA");
-    let relay = TestRelay::builder().tls(ca.server("localhost")).start().await.unwrap();
+    let relay = TestRelay::builder()
+        .tls(ca.server("localhost"))
+        .start()
+        .await
+        .unwrap();
     let service = Service::for_custom_relays(&ca.pem()).await;
     let sent = service
-        .send(request(mail_through(relay.port(), TlsMode::Plaintext, &["b@example.net"])))
+        .send(request(mail_through(
+            relay.port(),
+            TlsMode::Plaintext,
+            &["b@example.net"],
+        )))
         .await
         .unwrap();
     assert!(sent.session.unwrap().tls.is_none());
-    assert!(relay.commands().iter().all(|command| command.line != "STARTTLS"));
+    assert!(
+        relay
+            .commands()
+            .iter()
+            .all(|command| command.line != "STARTTLS")
+    );
 }
 
 #[tokio::test]
@@ -180,18 +268,31 @@ async fn a_relay_without_starttls_gets_no_mail() {
     let relay = TestRelay::start().await.unwrap();
     let service = Service::for_custom_relays("").await;
     let error = service
-        .send(request(mail_through(relay.port(), TlsMode::Starttls, &["b@example.net"])))
+        .send(request(mail_through(
+            relay.port(),
+            TlsMode::Starttls,
+            &["b@example.net"],
+        )))
         .await
         .unwrap_err();
     assert_eq!(error.failure.unwrap().reason(), Reason::StarttlsNotOffered);
-    assert!(relay.commands().iter().all(|command| !command.line.starts_with("MAIL")));
+    assert!(
+        relay
+            .commands()
+            .iter()
+            .all(|command| !command.line.starts_with("MAIL"))
+    );
 }
 
 #[tokio::test]
 async fn validate_only_opens_no_connection() {
     let relay = TestRelay::start().await.unwrap();
     let service = Service::for_custom_relays("").await;
-    let mut request = request(mail_through(relay.port(), TlsMode::Plaintext, &["b@example.net"]));
+    let mut request = request(mail_through(
+        relay.port(),
+        TlsMode::Plaintext,
+        &["b@example.net"],
+    ));
     request.validate_only = true;
     let response = service.send(request).await.unwrap();
     assert!(response.reply.is_none());
@@ -232,7 +333,10 @@ async fn a_request_may_not_weaken_what_the_operator_set() {
 #[tokio::test]
 async fn without_a_relay_there_is_no_route() {
     let service = Service::start("").await;
-    let error = service.send(request(mail(&["b@example.net"]))).await.unwrap_err();
+    let error = service
+        .send(request(mail(&["b@example.net"])))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, tonic::Code::FailedPrecondition as i32);
     assert_eq!(error.reason, "NO_ROUTE");
 }
@@ -257,6 +361,10 @@ async fn the_routes_go_by_the_senders_domain() {
             rcpt_to: Vec::new(),
         });
         let sent = service.send(request(mail)).await.unwrap();
-        assert_eq!(sent.session.unwrap().endpoint.unwrap().relay, relay, "{from}");
+        assert_eq!(
+            sent.session.unwrap().endpoint.unwrap().relay,
+            relay,
+            "{from}"
+        );
     }
 }

@@ -10,15 +10,15 @@ use posthaste::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 /// A service that stops when this is dropped.
-pub struct Service {
-    pub endpoint: String,
+pub(crate) struct Service {
+    pub(crate) endpoint: String,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<Result<(), server::ServeError>>,
 }
 
 impl Service {
     /// Starts with a configuration in TOML.
-    pub async fn start(toml: &str) -> Self {
+    pub(crate) async fn start(toml: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("posthaste.toml");
         std::fs::write(&file, toml).unwrap();
@@ -42,32 +42,36 @@ impl Service {
 
     /// A service whose callers may name any relay on this machine, and that
     /// trusts `ca`.
-    pub async fn for_custom_relays(ca: &str) -> Self {
+    pub(crate) async fn for_custom_relays(ca: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ca.pem");
         std::fs::write(&file, ca).unwrap();
         Self::start(&format!(
-            "tls.ca_file = {file:?}\n\
+            "tls.ca_file = \"{}\"\n\
              custom_relays.allow = [{{ host = \"localhost\" }}, {{ host = \"127.0.0.1\" }}]\n\
-             custom_relays.allow_tls_options = [\"mode\"]\n"
+             custom_relays.allow_tls_options = [\"mode\"]\n",
+            file.display()
         ))
         .await
     }
 
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client::connect(&self.endpoint).await.unwrap()
     }
 
     /// Sends one mail over a connection of its own.
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         request: pb::SendMailRequest,
     ) -> Result<pb::SendMailResponse, pb::SendError> {
-        self.client().await.send(request, Some(Duration::from_secs(20))).await
+        self.client()
+            .await
+            .send(request, Some(Duration::from_secs(20)))
+            .await
     }
 
     /// Stops as SIGTERM does, and waits until it has.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.stop.take().unwrap().send(()).unwrap();
         (&mut self.serving).await.unwrap().unwrap();
     }
@@ -79,7 +83,7 @@ impl Drop for Service {
     }
 }
 
-pub fn address(email: &str) -> pb::Address {
+pub(crate) fn address(email: &str) -> pb::Address {
     pb::Address {
         email: email.into(),
         display_name: String::new(),
@@ -87,7 +91,7 @@ pub fn address(email: &str) -> pb::Address {
 }
 
 /// A small mail to `to`.
-pub fn mail(to: &[&str]) -> pb::Mail {
+pub(crate) fn mail(to: &[&str]) -> pb::Mail {
     let message = pb::Message {
         from_address: Some(address("ada@example.org")),
         to: to.iter().map(|to| address(to)).collect(),
@@ -102,7 +106,7 @@ pub fn mail(to: &[&str]) -> pb::Mail {
 }
 
 /// The same through a relay at `localhost`.
-pub fn mail_through(port: u16, mode: pb::TlsMode, to: &[&str]) -> pb::Mail {
+pub(crate) fn mail_through(port: u16, mode: pb::TlsMode, to: &[&str]) -> pb::Mail {
     let custom = pb::CustomRelay {
         host: "localhost".into(),
         port: port.into(),
@@ -120,7 +124,7 @@ pub fn mail_through(port: u16, mode: pb::TlsMode, to: &[&str]) -> pb::Mail {
     }
 }
 
-pub fn request(mail: pb::Mail) -> pb::SendMailRequest {
+pub(crate) fn request(mail: pb::Mail) -> pb::SendMailRequest {
     pb::SendMailRequest {
         mail: Some(mail),
         ..pb::SendMailRequest::default()
