@@ -1,6 +1,6 @@
 //! Callers that cannot wait, and callers that go away.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use posthaste::{
     api::client::pb::{
@@ -37,7 +37,6 @@ async fn before_the_end_of_data_the_answer_names_the_stage_and_the_id_is_free() 
         (Step::Mail(1), pb::SmtpStage::MailFrom),
     ] {
         let relay = relay(step, Answer::stall()).await;
-        let began = Instant::now();
         let mut client = service.client().await;
         let request = named("slow", relay.port());
         let error = client

@@ -40,19 +40,21 @@ impl Service {
         }
     }
 
-    /// A service whose callers may name any relay on this machine, and that
-    /// trusts `ca`.
+    /// A service whose callers may name any relay on this machine. It trusts
+    /// the CA with the certificate `ca`; with nothing, the system's.
     pub(crate) async fn for_custom_relays(ca: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ca.pem");
-        std::fs::write(&file, ca).unwrap();
-        Self::start(&format!(
-            "tls.ca_file = \"{}\"\n\
-             custom_relays.allow = [{{ host = \"localhost\" }}, {{ host = \"127.0.0.1\" }}]\n\
+        let mut toml = String::new();
+        if !ca.is_empty() {
+            std::fs::write(&file, ca).unwrap();
+            toml = format!("tls.ca_file = \"{}\"\n", file.display());
+        }
+        toml.push_str(
+            "custom_relays.allow = [{ host = \"localhost\" }, { host = \"127.0.0.1\" }]\n\
              custom_relays.allow_tls_options = [\"mode\"]\n",
-            file.display()
-        ))
-        .await
+        );
+        Self::start(&toml).await
     }
 
     pub(crate) async fn client(&self) -> Client {
