@@ -135,11 +135,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 .await
         }
         .await;
-        let is_orderly = match &outcome {
+        self.is_usable = match &outcome {
             Ok(_) => true,
             Err(halt) => halt.is_orderly() && self.tidy_up(standing, progress).await,
         };
-        self.is_usable = is_orderly && self.connection.is_quiet();
         outcome
     }
 
