@@ -135,11 +135,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 .await
         }
         .await;
-        let is_orderly = match &outcome {
+        self.is_usable = match &outcome {
             Ok(_) => true,
             Err(halt) => halt.is_orderly() && self.tidy_up(standing, progress).await,
         };
-        self.is_usable = is_orderly && self.connection.is_quiet();
         outcome
     }
 
@@ -300,22 +299,28 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         }
         let step = Step::enter(progress, progress.stage(), TIDY_UP_LIMIT);
         let tidy = async {
-            let mut last = None;
+            let mut replies = Vec::new();
             for _ in 0..standing.due {
-                last = Some(self.connection.reply(&step).await?);
+                replies.push(self.connection.reply(&step).await?);
             }
-            match last {
-                // The relay wants a message for nobody (RFC 2920 section 3.1).
-                Some(reply) if standing.data_due && reply.code.is_intermediate() => {
-                    self.connection.ask(&Commands::lone_dot(), &step).await?;
-                    Ok(true)
+            let wants_message = standing.data_due
+                && replies
+                    .last()
+                    .is_some_and(|reply| reply.code.is_intermediate());
+            if wants_message {
+                // What has a recipient must not be ended (RFC 2920 section
+                // 3.1), even if the relay had refused the sender.
+                if replies.iter().any(|reply| reply.code.is_positive()) {
+                    return Ok(false);
                 }
-                _ if standing.is_open => {
-                    let reply = self.connection.ask(&Commands::rset(), &step).await?;
-                    Ok(reply.code.is_positive())
+                replies.push(self.connection.ask(&Commands::lone_dot(), &step).await?);
+            } else if standing.is_open {
+                let reply = self.connection.ask(&Commands::rset(), &step).await?;
+                if !reply.code.is_positive() {
+                    return Ok(false);
                 }
-                _ => Ok(true),
             }
+            Ok(replies.iter().all(|reply| reply.code != ReplyCode::CLOSING))
         };
         let outcome: Result<Result<bool, Halt>, _> = step.wait(tidy).await;
         matches!(outcome, Ok(Ok(true)))

@@ -244,9 +244,13 @@ async fn what_a_relay_can_refuse() {
             _ => Stage::EndOfData,
         };
         for extensions in [usual as fn(&str) -> Answer, plain] {
+            let mut has_refused = false;
             let found = failing(move |line| {
                 if line.starts_with(command) {
+                    has_refused = true;
                     reply.into()
+                } else if has_refused && command == "MAIL" {
+                    "503 5.5.1 MAIL first".into()
                 } else {
                     extensions(line)
                 }
@@ -375,6 +379,33 @@ async fn a_message_that_nobody_gets_is_a_lone_dot() {
     let seen = peer.await.unwrap();
     assert_eq!(seen.messages, [".\r\n"]);
     assert_eq!(seen.lines.last().unwrap(), "DATA");
+}
+
+#[tokio::test]
+async fn a_message_that_somebody_would_get_is_not_ended() {
+    // RCPT is accepted although MAIL was not.
+    let (io, peer) = serve(but("MAIL", || "550 5.7.1 no"));
+    let mut session = session(io).await;
+    let outcome = send(&mut session, &envelope(1), &body(MESSAGE)).await;
+    assert_eq!(outcome.unwrap_err().reason(), Reason::SenderRejected);
+    assert!(!session.is_reusable());
+    drop(session);
+    assert!(peer.await.unwrap().messages.is_empty());
+}
+
+#[tokio::test]
+async fn a_relay_that_closes_behind_a_refusal_is_left() {
+    for closing in ["DATA", "."] {
+        let (io, _peer) = serve(move |line| match line {
+            _ if line.starts_with("RCPT") => "550 5.1.1 no".into(),
+            _ if line == closing => "421 4.3.2 bye".into(),
+            _ => usual(line),
+        });
+        let mut session = session(io).await;
+        let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
+        assert_eq!(outcome.unwrap_err().reason(), Reason::RecipientsRejected);
+        assert!(!session.is_reusable(), "{closing}");
+    }
 }
 
 #[tokio::test]
