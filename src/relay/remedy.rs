@@ -50,6 +50,11 @@ impl Advisor<'_> {
             TlsOnPlaintextPort => vec![self.use_mode(TlsMode::Implicit), self.use_port(587)],
             NotSmtp | NotTls | AlpnRejected => vec![self.check_port()],
 
+            BannerTimeout if self.failure.alternatives.contains(&TlsOnPlaintextPort) => vec![
+                later("The relay is slow or overloaded. Try again later."),
+                self.use_mode(TlsMode::Implicit),
+                self.longer_limit(),
+            ],
             BannerTimeout | ReplyTimeout => vec![
                 later("The relay is slow or overloaded. Try again later."),
                 self.longer_limit(),

@@ -105,6 +105,9 @@ pub(super) enum Kind {
     },
     #[error("the time limit of {limit:?} ran out")]
     Timeout { limit: Duration },
+    /// No greeting, from a relay that may wait for TLS to begin.
+    #[error("the relay said nothing for {waited:?}")]
+    Silent { waited: Duration, closed: bool },
     #[error("the transaction was given up")]
     Abandoned,
     #[error("the reply cannot be read")]

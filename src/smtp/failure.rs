@@ -48,6 +48,7 @@ impl Error {
         match self.kind {
             Kind::Refused { reply, .. } | Kind::Unexpected(reply) => failure.reply = Some(reply),
             Kind::Connect(attempts) => failure.connect_attempts = attempts,
+            Kind::Silent { .. } => failure.alternatives = vec![Reason::TlsOnPlaintextPort],
             Kind::ExtensionMissing(keyword) => failure.missing_extension = Some(keyword),
             Kind::Tls(handshake) => {
                 failure.alternatives = handshake.alternatives;
@@ -78,6 +79,15 @@ impl Error {
             Kind::Timeout { limit } => {
                 format!("The time limit of {limit:?} ran out while {activity} ({relay}).")
             }
+            Kind::Silent { waited, closed } => format!(
+                "{relay} said nothing for {} s{}; it is slow, or waits for TLS to begin.",
+                waited.as_secs(),
+                if *closed {
+                    " and closed the connection"
+                } else {
+                    ""
+                }
+            ),
             Kind::Abandoned => {
                 format!("The transaction with {relay} was given up while {activity}.")
             }
@@ -143,6 +153,7 @@ impl Kind {
             Self::NoSuchHost(_) => Reason::DnsNotFound,
             Self::Dns(_) => Reason::DnsTemporary,
             Self::Connect(attempts) => telling(attempts),
+            Self::Silent { .. } => Reason::BannerTimeout,
             Self::Abandoned => Reason::DeadlineExceeded,
             Self::Refused { reason, .. } => *reason,
             // Only a reply that decides says what became of a mail whose end
@@ -185,6 +196,7 @@ impl Kind {
     fn confidence(&self, stage: Stage) -> Confidence {
         match self {
             Self::Tls(handshake) => handshake.confidence,
+            Self::Silent { .. } => Confidence::Ambiguous,
             Self::Closed { heard: true } if stage == Stage::Ehlo => Confidence::Inferred,
             Self::StarttlsMissing { stripped: true } | Self::Foreign(Foreign::Unknown) => {
                 Confidence::Inferred

@@ -25,6 +25,10 @@ use crate::report::{Reply, Stage, Timings, TlsMode, TlsSession};
 /// The handshake keeps its time limit itself, and can say more about it.
 const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
 
+/// A relay that closes without a word after so long has waited for the client
+/// to speak first, as a port with implicit TLS does.
+const TELLING_SILENCE: Duration = Duration::from_secs(5);
+
 /// What a session needs on its way to being ready.
 pub(super) struct Opening<'a> {
     pub(super) target: &'a Target,
@@ -145,6 +149,7 @@ impl Opening<'_> {
         connection: &mut Connection<IO>,
     ) -> Result<Reply, Halt> {
         let step = Step::enter(self.progress, Stage::Greeting, self.target.limits.greeting);
+        let started = Instant::now();
         let greeting = connection.reply(&step).await.map_err(|halt| {
             let may_be_foreign = matches!(
                 halt.kind,
@@ -152,6 +157,7 @@ impl Opening<'_> {
             );
             match foreign(connection.unread()) {
                 Some(foreign) if may_be_foreign => step.halt(Kind::Foreign(foreign)),
+                _ if connection.unread().is_empty() => self.silence(halt, started.elapsed()),
                 _ => halt,
             }
         })?;
@@ -161,6 +167,19 @@ impl Opening<'_> {
             // NNTP greets with 200, for one.
             _ => Err(step.halt(Kind::Foreign(Foreign::Unknown))),
         }
+    }
+
+    /// Nothing at all came where plaintext should begin.
+    fn silence(&self, halt: Halt, waited: Duration) -> Halt {
+        let closed = match halt.kind {
+            Kind::Timeout { .. } => false,
+            Kind::Closed { heard: false } if waited >= TELLING_SILENCE => true,
+            _ => return halt,
+        };
+        if self.target.mode == TlsMode::Implicit {
+            return halt;
+        }
+        Halt::new(halt.stage, Kind::Silent { waited, closed })
     }
 
     async fn ehlo<IO: AsyncRead + AsyncWrite + Unpin>(
@@ -320,7 +339,29 @@ mod tests {
         assert_eq!(reason, Reason::BannerTimeout);
         assert_eq!(started.elapsed(), seconds(30));
         let summary = error.into_failure().summary;
-        assert!(summary.contains("30s"), "{summary}");
+        assert!(summary.contains("30 s"), "{summary}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_silence_before_the_end_may_have_been_a_wait_for_tls() {
+        for (silence, reason) in [(4, Reason::ConnectionClosed), (6, Reason::BannerTimeout)] {
+            let (io, relay) = tokio::io::duplex(64);
+            tokio::spawn(async move {
+                tokio::time::sleep(seconds(silence)).await;
+                drop(relay);
+            });
+            let failure = open(io, &target(TlsMode::Starttls))
+                .await
+                .unwrap_err()
+                .into_failure();
+            assert_eq!(failure.reason, reason, "{silence} s");
+            let ambiguous = reason == Reason::BannerTimeout;
+            assert_eq!(failure.confidence == Confidence::Ambiguous, ambiguous);
+            assert_eq!(
+                failure.alternatives.contains(&Reason::TlsOnPlaintextPort),
+                ambiguous
+            );
+        }
     }
 
     #[tokio::test(start_paused = true)]

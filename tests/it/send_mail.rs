@@ -368,3 +368,62 @@ async fn the_routes_go_by_the_senders_domain() {
         );
     }
 }
+
+/// A newsletter tool once lost its list of TLS versions when certificate
+/// options were merged over its defaults. Whatever is set here, in whatever
+/// layer, the ClientHello still offers both versions.
+#[tokio::test]
+async fn keila_283_on_the_wire() {
+    const BOTH: [u16; 2] = [0x0304, 0x0303];
+
+    let ca = Ca::new("Test CA");
+    let identity = ca.server("localhost");
+    let pin = identity.key_pin();
+    let relay = TestRelay::builder().tls(identity).start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("ca.pem");
+    std::fs::write(&ca_file, ca.pem()).unwrap();
+    let ca_file = ca_file.display();
+    let settings = [
+        "mode = \"starttls\"".to_owned(),
+        "server_name = \"localhost\"".to_owned(),
+        "system_roots = false".to_owned(),
+        format!("key_pins = [\"{pin}\"]"),
+        "post_quantum = false".to_owned(),
+        "min_version = \"1.2\"".to_owned(),
+        "max_version = \"1.3\"".to_owned(),
+    ];
+    for setting in &settings {
+        for (global, own) in [(setting.as_str(), ""), ("", setting.as_str())] {
+            let service = Service::start(&format!(
+                "[tls]\nca_file = \"{ca_file}\"\n{global}\n\
+                 [relays.primary]\nhost = \"localhost\"\nport = {}\n\
+                 allow_tls_options = [\"trust_anchors\"]\n\
+                 [relays.primary.tls]\n{own}\n",
+                relay.port()
+            ))
+            .await;
+            for options in [
+                None,
+                Some(pb::TlsOptions {
+                    key_pins: if setting.starts_with("key_pins") {
+                        vec![pin.clone()]
+                    } else {
+                        Vec::new()
+                    },
+                    trust_anchors_pem: ca.pem(),
+                    ..pb::TlsOptions::default()
+                }),
+            ] {
+                let mut mail = mail(&["b@example.net"]);
+                mail.tls = options;
+                service.send(request(mail)).await.unwrap();
+                let hello = relay.last_client_hello().unwrap();
+                for version in BOTH {
+                    let offered = hello.versions.iter().any(|v| u16::from(*v) == version);
+                    assert!(offered, "{setting}: {:?}", hello.versions);
+                }
+            }
+        }
+    }
+}
