@@ -38,7 +38,7 @@ async fn before_the_end_of_data_the_answer_names_the_stage_and_the_id_is_free() 
     ] {
         let relay = relay(step, Answer::stall()).await;
         let mut client = service.client().await;
-        let request = named("slow", relay.port());
+        let request = named(&format!("slow-{stage:?}"), relay.port());
         let error = client
             .send(request.clone(), Some(Duration::from_millis(800)))
             .await
