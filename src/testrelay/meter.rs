@@ -1,12 +1,9 @@
 //! Counts what a benchmark or a test asserts on. Only counts; says nothing
 //! about time.
 
-use std::{
-    ops::Sub,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 /// What was counted, over the relay or over one session.
@@ -30,11 +27,10 @@ pub struct Counters {
     pub records_in: u64,
 }
 
-impl Sub for Counters {
-    type Output = Self;
-
+impl Counters {
     /// What was counted since `earlier`.
-    fn sub(self, earlier: Self) -> Self {
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
         Self {
             connections: self.connections - earlier.connections,
             turns: self.turns - earlier.turns,
