@@ -29,7 +29,7 @@ impl Session {
             let chosen = self.choose(step, verdict.reply());
             let code = chosen.code;
             if code == Some(235) {
-                self.user = Some(match verdict {
+                self.identity = Some(match verdict {
                     Verdict::Accept(user) => user,
                     _ => "whoever the script let in".to_owned(),
                 });
@@ -68,7 +68,7 @@ impl Session {
         if !self.extended {
             return Err(Reply::new(503, "5.5.1", "say EHLO first"));
         }
-        if self.user.is_some() || self.transaction.is_some() {
+        if self.identity.is_some() || self.transaction.is_some() {
             return Err(Reply::new(503, "5.5.1", "not now"));
         }
         if !self.may_authenticate() {

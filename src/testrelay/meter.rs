@@ -1,9 +1,12 @@
 //! Counts what a benchmark or a test asserts on. Only counts; says nothing
 //! about time.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    ops::Sub,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// What was counted, over the relay or over one session.
@@ -27,10 +30,11 @@ pub struct Counters {
     pub records_in: u64,
 }
 
-impl Counters {
+impl Sub for Counters {
+    type Output = Self;
+
     /// What was counted since `earlier`.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Self {
+    fn sub(self, earlier: Self) -> Self {
         Self {
             connections: self.connections - earlier.connections,
             turns: self.turns - earlier.turns,

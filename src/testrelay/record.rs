@@ -31,7 +31,7 @@ pub struct Mail {
     /// How it was brought. `None`: in plaintext.
     pub tls: Option<TlsFacts>,
     /// Who the client had authenticated as.
-    pub user: Option<String>,
+    pub identity: Option<String>,
 }
 
 impl Mail {
@@ -93,7 +93,7 @@ pub struct Command {
     /// The session, from 1.
     pub session: u64,
     /// Whether it came in TLS.
-    pub in_tls: bool,
+    pub tls: bool,
     /// The line, without CRLF.
     pub line: String,
 }
@@ -158,11 +158,11 @@ impl Record {
         }
     }
 
-    pub(super) fn command(&self, session: u64, in_tls: bool, line: &[u8]) {
+    pub(super) fn command(&self, session: u64, tls: bool, line: &[u8]) {
         if self.keeps {
             let command = Command {
                 session,
-                in_tls,
+                tls,
                 line: String::from_utf8_lossy(line.trim_ascii_end()).into_owned(),
             };
             push_bounded(&mut self.seen().commands, command, MOST_COMMANDS);

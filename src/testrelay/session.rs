@@ -35,7 +35,7 @@ pub(super) struct Session {
     pub(super) tls: Option<TlsFacts>,
     /// Whether TLS started by STARTTLS.
     upgraded: bool,
-    pub(super) user: Option<String>,
+    pub(super) identity: Option<String>,
     pub(super) transaction: Option<Transaction>,
     pub(super) transactions: u32,
     refusals: u32,
@@ -74,7 +74,7 @@ impl Session {
             extended: false,
             tls: None,
             upgraded: false,
-            user: None,
+            identity: None,
             transaction: None,
             transactions: 0,
             refusals: 0,
@@ -335,7 +335,7 @@ impl Session {
                 name: None,
                 extended: false,
                 tls: Some(facts),
-                user: None,
+                identity: None,
                 transaction: None,
                 ..self
             }),
@@ -350,10 +350,11 @@ impl Session {
     /// in it ends the session there.
     async fn pass(&mut self, step: Step) -> Result<(), Over> {
         let chosen = self.choose(step, Reply::none());
-        let goes_on = chosen
-            .answer
-            .as_ref()
-            .is_none_or(|answer| answer.acts.iter().any(|act| matches!(act, Act::Usual)));
+        let goes_on = chosen.code.is_some_and(|code| code == 0)
+            || chosen
+                .answer
+                .as_ref()
+                .is_some_and(|answer| answer.acts.iter().any(|act| matches!(act, Act::Usual)));
         self.give(chosen).await?;
         if goes_on {
             return Ok(());

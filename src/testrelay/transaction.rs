@@ -71,7 +71,7 @@ impl Session {
         if settings.require_tls && self.tls.is_none() {
             return Some(Reply::new(530, "5.7.0", "say STARTTLS first"));
         }
-        if settings.require_auth && self.user.is_none() {
+        if settings.require_auth && self.identity.is_none() {
             return Some(Reply::new(530, "5.7.0", "authentication is required"));
         }
         if self.transaction.is_some() {
@@ -254,7 +254,7 @@ impl Session {
                 forward_paths: transaction.forward_paths,
                 bytes: content.bytes.into(),
                 tls: self.tls.clone(),
-                user: self.user.clone(),
+                identity: self.identity.clone(),
             };
             if let Err(error) = self.relay.take(mail, number, &self.meters).await {
                 tracing::warn!(%error, "a mail could not be kept");

@@ -73,7 +73,7 @@ async fn starttls_begins_the_session_anew() {
         .commands()
         .into_iter()
         .filter(|command| command.line.starts_with("AUTH"))
-        .map(|command| command.in_tls)
+        .map(|command| command.tls)
         .collect();
     assert_eq!(auth, [false, true]);
     assert!(relay.counters().records_in >= 6);
