@@ -236,7 +236,6 @@ impl Record {
         let mut changed = self.changed.subscribe();
         let wait = async {
             loop {
-                changed.mark_unchanged();
                 if let Some(found) = condition() {
                     return found;
                 }

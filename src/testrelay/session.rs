@@ -350,11 +350,10 @@ impl Session {
     /// in it ends the session there.
     async fn pass(&mut self, step: Step) -> Result<(), Over> {
         let chosen = self.choose(step, Reply::none());
-        let goes_on = chosen.code.is_some_and(|code| code == 0)
-            || chosen
-                .answer
-                .as_ref()
-                .is_some_and(|answer| answer.acts.iter().any(|act| matches!(act, Act::Usual)));
+        let goes_on = chosen
+            .answer
+            .as_ref()
+            .is_none_or(|answer| answer.acts.iter().any(|act| matches!(act, Act::Usual)));
         self.give(chosen).await?;
         if goes_on {
             return Ok(());

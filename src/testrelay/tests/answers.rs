@@ -124,6 +124,18 @@ async fn connections_end_in_every_way() {
 }
 
 #[tokio::test]
+async fn a_client_that_goes_on_talking_hears_the_last_reply_all_the_same() {
+    let bye = Answer::reply("421 4.3.2 bye");
+    for end in [Answer::close(), Answer::cut()] {
+        let relay = scripted(Step::Rset, bye.clone().then(end)).await;
+        let mut client = Client::ready(&relay).await;
+        // More than the sockets hold: a write that fails panics here.
+        client.write("RSET\r\n".repeat(3_000_000)).await;
+        assert_eq!(client.rest().await.unwrap(), b"421 4.3.2 bye\r\n");
+    }
+}
+
+#[tokio::test]
 async fn answers_can_be_late_or_never_come() {
     let relay = scripted(
         Step::Noop,

@@ -2,5 +2,6 @@
 
 mod answers;
 mod client;
+mod octets;
 mod smtp;
 mod tls;
