@@ -249,15 +249,17 @@ fn is_too_large(reply: &Reply) -> bool {
     }
 }
 
-/// What several attempts say together: the first one's reason, since IPv4 is
-/// tried first and nearly every relay has it. That an address family has no
-/// route from here says nothing about the relay when another one has.
+/// What several attempts say together: an answer tells more than silence, and
+/// silence more than that an address family has no route from here.
 fn telling(attempts: &[ConnectAttempt]) -> Reason {
-    attempts
-        .iter()
-        .map(|attempt| attempt.reason)
-        .find(|reason| *reason != Reason::ConnectUnreachable)
-        .unwrap_or(Reason::ConnectUnreachable)
+    [
+        Reason::ConnectRefused,
+        Reason::ConnectionReset,
+        Reason::ConnectTimeout,
+    ]
+    .into_iter()
+    .find(|reason| attempts.iter().any(|attempt| attempt.reason == *reason))
+    .unwrap_or(Reason::ConnectUnreachable)
 }
 
 /// When trying again may help. A relay that puts off unknown senders
@@ -356,4 +358,31 @@ fn ascii(text: &str) -> String {
             _ => '?',
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_attempts_the_most_telling_gives_the_reason() {
+        use Reason::{ConnectRefused, ConnectTimeout, ConnectUnreachable, ConnectionReset};
+        for (reasons, told) in [
+            (&[ConnectTimeout, ConnectRefused][..], ConnectRefused),
+            (&[ConnectRefused, ConnectUnreachable], ConnectRefused),
+            (&[ConnectTimeout, ConnectionReset], ConnectionReset),
+            (&[ConnectUnreachable, ConnectTimeout], ConnectTimeout),
+            (&[ConnectUnreachable; 2], ConnectUnreachable),
+        ] {
+            let attempts: Vec<_> = reasons
+                .iter()
+                .map(|reason| ConnectAttempt {
+                    ip: [192, 0, 2, 1].into(),
+                    reason: *reason,
+                    elapsed: Duration::ZERO,
+                })
+                .collect();
+            assert_eq!(telling(&attempts), told, "{reasons:?}");
+        }
+    }
 }

@@ -1,4 +1,6 @@
-//! Finds a relay's addresses: literals, the hosts file, `localhost`, DNS.
+//! Finds a relay's addresses: literals, the hosts file, `localhost`, DNS. Both
+//! address families are asked for at the same time, and the first to answer
+//! does not wait long for the other (RFC 8305 section 3).
 
 use std::{
     fmt,
@@ -7,23 +9,28 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use hickory_resolver::{
     Hosts, TokioResolver,
-    config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig},
+    config::{NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts},
     net::{NetError, runtime::TokioRuntimeProvider},
     proto::{
         op::Query,
         rr::{Name, RecordType},
     },
+    system_conf::read_system_conf,
 };
+use tokio::time::timeout;
+use tracing::warn;
 
 use super::{Host, error::Kind};
 
-/// So many addresses of one name are tried at most.
-const MAX_ADDRESSES: usize = 16;
 /// How long to wait for one name server before the question is asked again:
 /// the limit for resolving should allow for a lost datagram.
 const ONE_TRY: Duration = Duration::from_secs(2);
+/// How long IPv4 addresses wait for the preferred IPv6 ones (RFC 8305
+/// section 3, "Resolution Delay").
+const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 
 /// Finds addresses, by the configuration of the system as it was when this was
 /// made. Clones share a cache.
@@ -33,65 +40,92 @@ pub struct Resolver(Arc<Inner>);
 struct Inner {
     hosts: Hosts,
     dns: Result<TokioResolver, NetError>,
+    /// Domains to look for a short name in, the first first.
+    search: Vec<Name>,
+    /// A name of more labels is looked for as it is before it is looked for
+    /// in the search domains.
+    ndots: usize,
+}
+
+/// The addresses of a name, as they come.
+pub(super) struct Addresses {
+    /// At least one.
+    pub(super) known: Vec<IpAddr>,
+    /// Those of the other family, when they were not there in time. None when
+    /// the name has none, or the name server does not say.
+    pub(super) late: Option<BoxFuture<'static, Vec<IpAddr>>>,
+}
+
+impl From<Vec<IpAddr>> for Addresses {
+    fn from(known: Vec<IpAddr>) -> Self {
+        Self { known, late: None }
+    }
 }
 
 impl Resolver {
-    /// Reads the configuration of the system. Without one, the name server is
-    /// looked for at 127.0.0.1, as the C library does.
+    /// Reads the configuration of the system. Without one that can be used,
+    /// the name server is looked for at 127.0.0.1, as the C library does.
     pub fn new() -> Self {
-        let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|_| {
+        Self::configured(read_system_conf(), Hosts::from_system().unwrap_or_default())
+    }
+
+    fn configured(system: Result<(ResolverConfig, ResolverOpts), NetError>, hosts: Hosts) -> Self {
+        let (config, mut options) = system.unwrap_or_else(|error| {
+            warn!(%error, "the system's DNS configuration cannot be used: 127.0.0.1 is asked");
             let local = NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into());
-            TokioResolver::builder_with_config(
-                ResolverConfig::from_name_servers(vec![local]),
-                TokioRuntimeProvider::default(),
-            )
+            let config = ResolverConfig::from_name_servers(vec![local]);
+            (config, ResolverOpts::default())
         });
-        let options = builder.options_mut();
         // Hosts are looked up here: what the file names must not wait for DNS,
         // and the library would ask it for the family that the file leaves out.
         options.use_hosts_file = ResolveHosts::Never;
-        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
         options.timeout = options.timeout.min(ONE_TRY);
+        let mut search: Vec<Name> = Vec::new();
+        for domain in config.domain().into_iter().chain(config.search()) {
+            if !search.contains(domain) {
+                search.push(domain.clone());
+            }
+        }
         Self(Arc::new(Inner {
-            hosts: Hosts::from_system().unwrap_or_default(),
-            dns: builder.build(),
+            hosts,
+            search,
+            ndots: options.ndots,
+            dns: {
+                let provider = TokioRuntimeProvider::default();
+                let mut builder = TokioResolver::builder_with_config(config, provider);
+                *builder.options_mut() = options;
+                builder.build()
+            },
         }))
     }
 
-    /// The addresses of `host`, at least one, in the order to try them.
-    pub(super) async fn resolve(&self, host: &Host) -> Result<Vec<IpAddr>, Kind> {
+    /// The addresses of `host`.
+    pub(super) async fn resolve(&self, host: &Host) -> Result<Addresses, Kind> {
         let name = match host {
-            Host::Ip(ip) => return Ok(vec![*ip]),
+            Host::Ip(ip) => return Ok(vec![*ip].into()),
             Host::Name(name) => name,
         };
         let name = Name::from_ascii(name).map_err(|error| Kind::NoSuchHost(error.into()))?;
-        let known = self.0.local_addresses(&name);
-        if !known.is_empty() {
-            return Ok(known);
+        let listed = self.0.local_addresses(&name);
+        if !listed.is_empty() {
+            return Ok(listed.into());
         }
-        let dns = self
-            .0
-            .dns
-            .as_ref()
-            .map_err(|error| Kind::Dns(error.clone()))?;
-        let found = dns.lookup_ip(name).await.map_err(|error| {
-            if error.is_no_records_found() {
-                Kind::NoSuchHost(error)
-            } else {
-                Kind::Dns(error)
+        let dns = self.0.dns.as_ref();
+        let dns = dns.map_err(|error| Kind::Dns(error.clone()))?;
+        let mut miss = Kind::NoSuchHost(NetError::Message("no name to ask for"));
+        for name in self.0.names(&name) {
+            match lookup(dns, &name).await {
+                Ok(addresses) => return Ok(addresses),
+                Err(kind) => miss = graver(miss, kind),
             }
-        })?;
-        let addresses: Vec<IpAddr> = found.iter().take(MAX_ADDRESSES).collect();
-        if addresses.is_empty() {
-            return Err(Kind::NoSuchHost(NetError::Message("no addresses")));
         }
-        Ok(addresses)
+        Err(miss)
     }
 }
 
 impl Inner {
     fn local_addresses(&self, name: &Name) -> Vec<IpAddr> {
-        let listed: Vec<IpAddr> = [RecordType::A, RecordType::AAAA]
+        let listed: Vec<IpAddr> = [RecordType::AAAA, RecordType::A]
             .into_iter()
             .filter_map(|family| {
                 self.hosts
@@ -102,13 +136,95 @@ impl Inner {
                 addresses.collect::<Vec<_>>()
             })
             .flatten()
-            .take(MAX_ADDRESSES)
             .collect();
         // RFC 6761 section 6.3.
         if listed.is_empty() && name.is_localhost() {
-            return vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            return vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
         }
         listed
+    }
+
+    /// The names that `name` may stand for, absolute, in the order to ask for
+    /// them. The library would do this for each address family by itself, and
+    /// could find them under different names.
+    fn names(&self, name: &Name) -> Vec<Name> {
+        let mut absolute = name.clone();
+        absolute.set_fqdn(true);
+        let searched = self.search.iter();
+        let mut names: Vec<Name> = searched
+            .filter_map(|domain| name.clone().append_domain(domain).ok())
+            .collect();
+        if usize::from(name.num_labels()) > self.ndots {
+            names.insert(0, absolute);
+        } else {
+            names.push(absolute);
+        }
+        names
+    }
+}
+
+/// Asks for the addresses of both families of one name.
+async fn lookup(dns: &TokioResolver, name: &Name) -> Result<Addresses, Kind> {
+    let v6 = family(dns, name, RecordType::AAAA);
+    let v4 = family(dns, name, RecordType::A);
+    join(v6, v4).await
+}
+
+/// What both families make together, as soon as there is enough to begin with.
+async fn join(mut v6: Family, mut v4: Family) -> Result<Addresses, Kind> {
+    tokio::select! {
+        biased;
+        first = &mut v6 => match first {
+            Ok(known) => Ok(Addresses { known, late: Some(whatever(v4)) }),
+            Err(miss) => only(v4, miss).await,
+        },
+        first = &mut v4 => match first {
+            Ok(known) => match timeout(RESOLUTION_DELAY, &mut v6).await {
+                Ok(preferred) => Ok([preferred.unwrap_or_default(), known].concat().into()),
+                Err(_elapsed) => Ok(Addresses { known, late: Some(whatever(v6)) }),
+            },
+            Err(miss) => only(v6, miss).await,
+        },
+    }
+}
+
+/// The addresses of one family, at least one.
+type Family = BoxFuture<'static, Result<Vec<IpAddr>, Kind>>;
+
+fn family(dns: &TokioResolver, name: &Name, family: RecordType) -> Family {
+    let (dns, name) = (dns.clone(), name.clone());
+    Box::pin(async move {
+        let found = dns.lookup(name, family).await.map_err(|error| {
+            if error.is_no_records_found() {
+                Kind::NoSuchHost(error)
+            } else {
+                Kind::Dns(error)
+            }
+        })?;
+        let records = found.answers().iter();
+        let addresses: Vec<IpAddr> = records.filter_map(|it| it.data.ip_addr()).collect();
+        if addresses.is_empty() {
+            return Err(Kind::NoSuchHost(NetError::Message("no addresses")));
+        }
+        Ok(addresses)
+    })
+}
+
+/// What a family has, when the other has nothing.
+async fn only(family: Family, miss: Kind) -> Result<Addresses, Kind> {
+    let found = family.await.map_err(|other| graver(miss, other))?;
+    Ok(found.into())
+}
+
+fn whatever(family: Family) -> BoxFuture<'static, Vec<IpAddr>> {
+    Box::pin(async { family.await.unwrap_or_default() })
+}
+
+/// A name server that did not answer leaves open whether the name exists.
+fn graver(miss: Kind, other: Kind) -> Kind {
+    match miss {
+        Kind::Dns(_) => miss,
+        _ => other,
     }
 }
 
@@ -128,35 +244,48 @@ impl fmt::Debug for Resolver {
 mod tests {
     use std::net::SocketAddr;
 
-    use hickory_resolver::config::ConnectionConfig;
+    use hickory_resolver::{config::ConnectionConfig, system_conf::parse_resolv_conf};
     use tokio::net::UdpSocket;
 
     use super::*;
 
-    /// A resolver with nothing but a name server and a hosts file.
+    /// A resolver with nothing but a name server, a hosts file and a search
+    /// domain.
     fn resolver(name_server: SocketAddr, hosts_file: &str) -> Resolver {
         let mut connection = ConnectionConfig::udp();
         connection.port = name_server.port();
         let server = NameServerConfig::new(name_server.ip(), true, vec![connection]);
         let mut hosts = Hosts::default();
         hosts.read_hosts_conf(hosts_file.as_bytes()).unwrap();
-        let mut builder = TokioResolver::builder_with_config(
-            ResolverConfig::from_name_servers(vec![server]),
-            TokioRuntimeProvider::default(),
-        );
-        builder.options_mut().use_hosts_file = ResolveHosts::Never;
-        builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        builder.options_mut().timeout = Duration::from_millis(200);
-        Resolver(Arc::new(Inner {
-            hosts,
-            dns: builder.build(),
-        }))
+        let search = vec![Name::from_ascii("corp.example.").unwrap()];
+        let config = ResolverConfig::from_parts(None, search, vec![server]);
+        let mut options = ResolverOpts::default();
+        options.timeout = Duration::from_millis(200);
+        Resolver::configured(Ok((config, options)), hosts)
     }
 
-    /// A name server that answers every question with `code`, and those for A
-    /// records with `addresses`.
-    async fn name_server(code: u8, addresses: &'static [[u8; 4]]) -> SocketAddr {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    /// What a name server says to one question.
+    #[derive(Clone)]
+    struct Say {
+        code: u8,
+        addresses: Vec<IpAddr>,
+        after: Duration,
+    }
+
+    fn says(code: u8, addresses: &[&str]) -> Say {
+        Say {
+            code,
+            addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+            after: Duration::ZERO,
+        }
+    }
+
+    const NXDOMAIN: u8 = 3;
+
+    /// A name server that answers a question for a name, and for AAAA or not,
+    /// as `answer` has it.
+    async fn name_server(answer: impl Fn(&str, bool) -> Say + Send + 'static) -> SocketAddr {
+        let socket = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
         let at = socket.local_addr().unwrap();
         tokio::spawn(async move {
             let mut question = [0; 512];
@@ -165,26 +294,46 @@ mod tests {
                 // RFC 1035 section 4.1: a header of 12 octets, then the
                 // question: labels up to an empty one, type and class.
                 let name_end = 12 + question[12..].iter().position(|b| *b == 0).unwrap() + 1;
-                let is_a = question[name_end..name_end + 2] == [0, 1];
-                let answers = if is_a { addresses } else { &[] };
-                let mut answer = question[..name_end + 4].to_vec();
-                answer[2..4].copy_from_slice(&[0x81, 0x80 | code]);
-                answer[6..12].copy_from_slice(&[
-                    0,
-                    u8::try_from(answers.len()).unwrap(),
-                    0,
-                    0,
-                    0,
-                    0,
-                ]);
-                for address in answers {
-                    answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
-                    answer.extend(address);
+                let mut labels = &question[12..name_end];
+                let mut name = String::new();
+                while let [length @ (1..), rest @ ..] = labels {
+                    let (label, rest) = rest.split_at(usize::from(*length));
+                    name += &format!("{}.", str::from_utf8(label).unwrap());
+                    labels = rest;
                 }
-                socket.send_to(&answer, from).await.unwrap();
+                let is_aaaa = question[name_end..name_end + 2] == [0, 28];
+                let say = answer(&name, is_aaaa);
+                let count = u8::try_from(say.addresses.len()).unwrap();
+                let mut reply = question[..name_end + 4].to_vec();
+                reply[2..4].copy_from_slice(&[0x81, 0x80 | say.code]);
+                reply[6..12].copy_from_slice(&[0, count, 0, 0, 0, 0]);
+                for address in say.addresses {
+                    let (kind, octets) = match address {
+                        IpAddr::V4(ip) => (1, ip.octets().to_vec()),
+                        IpAddr::V6(ip) => (28, ip.octets().to_vec()),
+                    };
+                    let length = u8::try_from(octets.len()).unwrap();
+                    reply.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, length]);
+                    reply.extend(octets);
+                }
+                let socket = Arc::clone(&socket);
+                tokio::spawn(async move {
+                    tokio::time::sleep(say.after).await;
+                    socket.send_to(&reply, from).await.unwrap();
+                });
             }
         });
         at
+    }
+
+    async fn found(resolver: &Resolver, host: &str) -> (Vec<String>, Option<Vec<String>>) {
+        let shown = |found: Vec<IpAddr>| found.iter().map(ToString::to_string).collect();
+        let found = resolver.resolve(&name(host)).await.unwrap();
+        let late = match found.late {
+            Some(late) => Some(shown(late.await)),
+            None => None,
+        };
+        (shown(found.known), late)
     }
 
     fn nowhere() -> SocketAddr {
@@ -197,54 +346,197 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_known_here_needs_no_name_server() {
-        let resolver = resolver(nowhere(), "192.0.2.7 mail.example.com mail\n");
+        let hosts = "192.0.2.7 mail.example.com mail\n2001:db8::7 mail\n";
+        let resolver = resolver(nowhere(), hosts);
         for (host, expected) in [
             ("192.0.2.1", &["192.0.2.1"][..]),
             ("2001:db8::1", &["2001:db8::1"]),
             ("mail.example.com", &["192.0.2.7"]),
-            ("MAIL", &["192.0.2.7"]),
-            ("localhost", &["127.0.0.1", "::1"]),
-            ("relay.localhost", &["127.0.0.1", "::1"]),
+            ("MAIL", &["2001:db8::7", "192.0.2.7"]),
+            ("localhost", &["::1", "127.0.0.1"]),
+            ("relay.localhost", &["::1", "127.0.0.1"]),
         ] {
-            let found = resolver.resolve(&name(host)).await.unwrap();
-            let found: Vec<String> = found.iter().map(ToString::to_string).collect();
-            assert_eq!(found, expected, "{host}");
+            let (known, late) = found(&resolver, host).await;
+            assert_eq!(
+                (known.as_slice(), late),
+                (&owned(expected)[..], None),
+                "{host}"
+            );
         }
+    }
+
+    fn owned(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn the_hosts_file_may_say_where_localhost_is() {
+        let resolver = resolver(nowhere(), "127.0.0.2 localhost\n");
+        assert_eq!(found(&resolver, "localhost").await.0, ["127.0.0.2"]);
     }
 
     #[tokio::test]
     async fn localhost_works_with_the_configuration_of_the_system() {
         let found = Resolver::new().resolve(&name("localhost")).await.unwrap();
-        assert!(found.iter().all(IpAddr::is_loopback), "{found:?}");
+        assert!(found.known.iter().all(IpAddr::is_loopback));
     }
 
     #[tokio::test]
-    async fn a_name_server_is_asked() {
-        let server = name_server(0, &[[192, 0, 2, 1], [192, 0, 2, 2]]).await;
-        let found = resolver(server, "")
-            .resolve(&name("mail.example.com"))
-            .await;
-        let expected: [IpAddr; 2] = [[192, 0, 2, 1].into(), [192, 0, 2, 2].into()];
-        assert_eq!(found.unwrap(), expected);
+    async fn a_system_without_a_dns_configuration_still_has_a_resolver() {
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        for system in [
+            Err(NetError::from(missing)),
+            parse_resolv_conf(""),
+            parse_resolv_conf("nonsense\nnameserver\noptions ndots:x\n"),
+            parse_resolv_conf([0xff, 0x00, 0xfe, b'\n']),
+            parse_resolv_conf("nameserver 127.0.0.1\nsearch a..b\n"),
+        ] {
+            assert!(system.is_err());
+            let resolver = Resolver::configured(system, Hosts::default());
+            assert_eq!(found(&resolver, "localhost").await.0.len(), 2);
+            // No name server listens there, or it does not know the name.
+            let outcome = resolver.resolve(&name("mail.invalid")).await.err();
+            let outcome = outcome.unwrap();
+            assert!(
+                matches!(outcome, Kind::Dns(_) | Kind::NoSuchHost(_)),
+                "{outcome:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn both_families_are_asked_for() {
+        let at = name_server(|_, is_aaaa| match is_aaaa {
+            true => says(0, &["2001:db8::1", "2001:db8::2"]),
+            false => says(0, &["192.0.2.1", "192.0.2.2"]),
+        })
+        .await;
+        let (mut all, late) = found(&resolver(at, ""), "mail.example.com").await;
+        all.extend(late.unwrap_or_default());
+        all.sort();
+        let expected = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"];
+        assert_eq!(all, expected);
+    }
+
+    type Outcome = Result<&'static str, fn(NetError) -> Kind>;
+    const ABSENT: Outcome = Err(Kind::NoSuchHost);
+    const FAILED: Outcome = Err(Kind::Dns);
+
+    /// One family, or its failure, after so many milliseconds.
+    fn comes((after, outcome): (u64, Outcome)) -> Family {
+        let outcome = match outcome {
+            Ok(text) => Ok(vec![text.parse().unwrap()]),
+            Err(miss) => Err(miss(NetError::Message("a test's"))),
+        };
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            outcome
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_family_waits_a_little_for_the_preferred_one() {
+        const V6: &str = "2001:db8::1";
+        const V4: &str = "192.0.2.1";
+        for (v6, v4, known, late, waited) in [
+            ((5, Ok(V6)), (0, Ok(V4)), vec![V6, V4], None, 5),
+            ((49, Ok(V6)), (0, Ok(V4)), vec![V6, V4], None, 49),
+            ((60, Ok(V6)), (0, Ok(V4)), vec![V4], Some(vec![V6]), 50),
+            ((0, Ok(V6)), (900, Ok(V4)), vec![V6], Some(vec![V4]), 0),
+            ((0, Ok(V6)), (9, FAILED), vec![V6], Some(vec![]), 0),
+            ((9, ABSENT), (0, Ok(V4)), vec![V4], None, 9),
+            ((99, FAILED), (0, Ok(V4)), vec![V4], Some(vec![]), 50),
+            ((0, FAILED), (900, Ok(V4)), vec![V4], None, 900),
+            ((700, Ok(V6)), (0, ABSENT), vec![V6], None, 700),
+        ] {
+            let shown = format!("{v6:?} {v4:?}");
+            let started = tokio::time::Instant::now();
+            let (v6, v4) = (comes(v6), comes(v4));
+            let addresses = join(v6, v4).await.unwrap();
+            assert_eq!(started.elapsed(), Duration::from_millis(waited), "{shown}");
+            let texts = |ips: Vec<IpAddr>| ips.iter().map(ToString::to_string).collect::<Vec<_>>();
+            assert_eq!(texts(addresses.known), known, "{shown}");
+            match (addresses.late, late) {
+                (Some(more), Some(late)) => assert_eq!(texts(more.await), late, "{shown}"),
+                (more, late) => assert_eq!(more.is_some(), late.is_some(), "{shown}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn one_family_is_enough_whatever_becomes_of_the_other() {
+        let servfail = 2;
+        for other in [says(0, &[]), says(NXDOMAIN, &[]), says(servfail, &[])] {
+            for has_aaaa in [true, false] {
+                let address = if has_aaaa { "2001:db8::1" } else { "192.0.2.1" };
+                let other = other.clone();
+                let at = name_server(move |name, is_aaaa| {
+                    if name == "mail.example.com." && is_aaaa == has_aaaa {
+                        says(0, &[address])
+                    } else {
+                        other.clone()
+                    }
+                })
+                .await;
+                let (known, late) = found(&resolver(at, ""), "mail.example.com").await;
+                assert_eq!(known, [address]);
+                assert_eq!(late.unwrap_or_default(), [""; 0]);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_addresses_of_different_names_are_not_mixed() {
+        // A wildcard in the search domain has an address of the family that
+        // the name itself lacks.
+        let at = name_server(|name, is_aaaa| match (name, is_aaaa) {
+            ("mail.example.com.", false) => Say {
+                after: Duration::from_millis(60),
+                ..says(0, &["192.0.2.1"])
+            },
+            ("mail.example.com.", true) => says(0, &[]),
+            (_, true) => says(0, &["2001:db8::bad"]),
+            _ => says(NXDOMAIN, &[]),
+        })
+        .await;
+        let resolver = resolver(at, "");
+        let answer = found(&resolver, "mail.example.com").await;
+        assert_eq!(answer, (owned(&["192.0.2.1"]), None));
+        let (known, _) = found(&resolver, "other").await;
+        assert_eq!(known, ["2001:db8::bad"]);
+    }
+
+    #[tokio::test]
+    async fn a_short_name_is_looked_for_in_the_search_domain_first() {
+        let at = name_server(|name, is_aaaa| match (name, is_aaaa) {
+            ("mail.corp.example.", false) => says(0, &["192.0.2.1"]),
+            ("mail.", false) => says(0, &["192.0.2.9"]),
+            ("relay.", false) => says(0, &["192.0.2.2"]),
+            _ => says(NXDOMAIN, &[]),
+        })
+        .await;
+        let resolver = resolver(at, "");
+        assert_eq!(found(&resolver, "mail").await.0, ["192.0.2.1"]);
+        assert_eq!(found(&resolver, "relay").await.0, ["192.0.2.2"]);
     }
 
     #[tokio::test]
     async fn no_name_and_no_addresses_are_told_from_no_answer() {
-        let nxdomain = name_server(3, &[]).await;
-        let no_data = name_server(0, &[]).await;
+        let nxdomain = name_server(|_, _| says(NXDOMAIN, &[])).await;
+        let no_data = name_server(|_, _| says(0, &[])).await;
         for server in [nxdomain, no_data] {
-            let found = resolver(server, "")
-                .resolve(&name("mail.example.com"))
-                .await;
-            assert!(matches!(found, Err(Kind::NoSuchHost(_))), "{found:?}");
+            let resolver = resolver(server, "");
+            let miss = resolver.resolve(&name("mail.example.com")).await.err();
+            assert!(matches!(miss, Some(Kind::NoSuchHost(_))), "{miss:?}");
         }
-        let servfail = name_server(2, &[]).await;
-        let refused = name_server(5, &[]).await;
-        for server in [servfail, refused, nowhere()] {
-            let found = resolver(server, "")
-                .resolve(&name("mail.example.com"))
-                .await;
-            assert!(matches!(found, Err(Kind::Dns(_))), "{found:?}");
+        let servfail = name_server(|_, _| says(2, &[])).await;
+        let refused = name_server(|_, _| says(5, &[])).await;
+        // One family that the server cannot tell may have been all there is.
+        let half = name_server(|_, is_aaaa| says(if is_aaaa { 2 } else { 0 }, &[])).await;
+        for server in [servfail, refused, half, nowhere()] {
+            let resolver = resolver(server, "");
+            let miss = resolver.resolve(&name("mail.example.com")).await.err();
+            assert!(matches!(miss, Some(Kind::Dns(_))), "{miss:?}");
         }
     }
 }

@@ -73,7 +73,7 @@ async fn reach(
     // Each address has its limit, and all have theirs.
     let step = Step::enter(progress, Stage::Connect, Duration::MAX);
     let started = Instant::now();
-    let connected = step.wait(connect(&addresses, target.port, limits)).await?;
+    let connected = step.wait(connect(addresses, target.port, limits)).await?;
     timings.connect = Some(started.elapsed());
     connected.map_err(|kind| step.halt(kind))
 }
