@@ -19,7 +19,7 @@ use super::{
     step::Step,
     stream::Stream,
 };
-use crate::report::Reply;
+use crate::{report::Reply, tls::ChannelBinding};
 
 /// How long to look for a reply that explains why the relay no longer reads.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -49,6 +49,11 @@ impl<IO> Connection<IO> {
 
     pub(super) fn is_tls(&self) -> bool {
         self.stream.is_tls()
+    }
+
+    /// What tells this connection from every other one, in TLS.
+    pub(super) fn channel_binding(&self) -> Option<ChannelBinding> {
+        self.stream.channel_binding()
     }
 
     /// Whether nothing came that was not asked for, and nothing is broken.

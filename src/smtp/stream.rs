@@ -8,7 +8,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::tls::{HandshakeError, TlsStream};
+use crate::tls::{ChannelBinding, HandshakeError, TlsStream};
 
 /// A connection's octets: in plaintext, or through TLS.
 pub(super) enum Stream<IO> {
@@ -19,6 +19,14 @@ pub(super) enum Stream<IO> {
 impl<IO> Stream<IO> {
     pub(super) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+
+    /// What tells this connection from every other one, in TLS.
+    pub(super) fn channel_binding(&self) -> Option<ChannelBinding> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => stream.channel_binding(),
+        }
     }
 
     /// What an error says about the handshake before it.

@@ -4,6 +4,7 @@
 
 mod alert;
 mod algorithm;
+mod binding;
 mod certificate;
 mod dn;
 mod error;
@@ -26,6 +27,7 @@ mod witness;
 #[cfg(feature = "testrelay")]
 mod tests;
 
+pub use binding::ChannelBinding;
 pub use error::HandshakeError;
 pub use handshake::Connector;
 pub use pem::{ClientCertificate, parse_certificates, parse_crls};

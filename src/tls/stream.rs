@@ -8,7 +8,9 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Connector, HandshakeError, reason, record::Recorder, witness::ClientAuth};
+use super::{
+    ChannelBinding, Connector, HandshakeError, reason, record::Recorder, witness::ClientAuth,
+};
 use crate::report::TlsSession;
 
 /// An established TLS connection.
@@ -35,6 +37,12 @@ impl<IO> TlsStream<IO> {
             stream,
             fresh: Some(Box::new(Fresh { connector, session })),
         }
+    }
+
+    /// What tells this connection from every other one. `None` when it has
+    /// nothing of a type that can be had here.
+    pub fn channel_binding(&self) -> Option<ChannelBinding> {
+        ChannelBinding::of(self.stream.get_ref().1)
     }
 
     /// What a read error on this stream says about the handshake: in TLS 1.3

@@ -1,6 +1,7 @@
 //! Handshakes with servers in this process, and chains judged without one.
 
 mod alerts;
+mod binding;
 mod certificates;
 mod client_certificate;
 mod endings;
