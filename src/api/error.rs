@@ -243,6 +243,7 @@ fn code(reason: Reason) -> Code {
         | AuthRequired
         | AuthMechanism
         | AuthToken
+        | AuthUnproven
         | SenderRejected
         | RecipientsRejected
         | MessageRejected

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     relay::{AllowedHosts, CustomRelays, Relay, RelayName, Route, Settings, TlsOption},
     report::TlsMode,
-    smtp::{Host, TimeLimits},
+    smtp::{Credentials, Host, Mechanisms, TimeLimits},
 };
 
 const DEFAULT_PORT: u16 = 587;
@@ -81,6 +81,7 @@ fn relay(
     let port = section.read("port", kind::port).unwrap_or(DEFAULT_PORT);
     let credentials_section = section.section("credentials");
     let credentials = credentials(&credentials_section);
+    let mechanisms = mechanisms(section, credentials.as_ref());
     let allow_tls_options = tls_options(section);
     let limits = limits(&section.section("limits"));
     let ehlo_name = section
@@ -112,9 +113,28 @@ fn relay(
         tls: own,
         allow_tls_options,
         credentials,
+        mechanisms,
         ehlo_name,
         limits,
     })
+}
+
+fn mechanisms(section: &Section<'_>, credentials: Option<&Credentials>) -> Mechanisms {
+    const KEY: &str = "auth_mechanisms";
+    let Some(listed) = section.read_list(KEY, kind::one_of) else {
+        return Mechanisms::default();
+    };
+    let Some(mechanisms) = Mechanisms::new(listed) else {
+        section.wrong(KEY, "must name at least one mechanism, and none twice");
+        return Mechanisms::default();
+    };
+    if credentials.is_some_and(|it| !mechanisms.take(it)) {
+        section.wrong(
+            KEY,
+            "has no mechanism for the kind of credentials that there are",
+        );
+    }
+    mechanisms
 }
 
 /// What may travel in plaintext to another machine.

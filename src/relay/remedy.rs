@@ -244,6 +244,15 @@ impl Advisor<'_> {
                 "The relay could not check the credentials. Try again later.",
             )],
             AuthToken => vec![self.credentials("Get a new OAuth token.")],
+            AuthUnproven => vec![
+                operator(
+                    Action::Investigate,
+                    "Look for something on the way that answers in the relay's name. Neither the \
+                     password nor the mail was sent."
+                        .into(),
+                ),
+                relay("Check that the relay's SCRAM keeps to RFC 5802."),
+            ],
 
             SenderRejected => vec![caller(
                 Action::ChangeMail,

@@ -42,6 +42,8 @@ pub struct Relay {
     pub allow_tls_options: Vec<TlsOption>,
     /// What to authenticate with.
     pub credentials: Option<smtp::Credentials>,
+    /// How to authenticate.
+    pub mechanisms: smtp::Mechanisms,
     /// What to say in EHLO.
     pub ehlo_name: String,
     /// How long each step may take.

@@ -88,6 +88,7 @@ pub enum Reason {
     AuthMechanism = 162,
     AuthTemporary = 163,
     AuthToken = 164,
+    AuthUnproven = 165,
 
     SenderRejected = 180,
     RecipientsRejected = 181,
@@ -196,7 +197,7 @@ impl Reason {
             | OutcomeUnknown => Fault::Relay,
             SenderRejected | RecipientsRejected | MessageRejected | MessageTooLarge
             | DeadlineExceeded => Fault::Caller,
-            StarttlsInjection | DowngradeDetected => Fault::PossibleAttack,
+            StarttlsInjection | DowngradeDetected | AuthUnproven => Fault::PossibleAttack,
             LocalTrustStore | LocalClock | LocalConfig | LocalInternal | LocalStore => {
                 Fault::Operator
             }
@@ -287,6 +288,7 @@ impl Reason {
             | AuthRequired
             | AuthMechanism
             | AuthToken
+            | AuthUnproven
             | ExtensionMissing
             | LocalTrustStore
             | LocalClock

@@ -1,198 +1,166 @@
 //! AUTH (RFC 4954): which mechanism, and its exchange. The only place that
 //! reads secrets.
+//!
+//! A refusal of the credentials is final: trying the same ones by a weaker
+//! mechanism would say more of them to a relay that may not be the right one,
+//! and counts as a further failed login. Only a relay that does not know the
+//! mechanism which it offers is asked for the next one.
 
-use std::fmt;
-
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use secrecy::{ExposeSecret as _, zeroize::Zeroizing};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tracing::debug;
 
 use super::{
-    Credentials, Host,
+    Credentials, Target,
     command::Commands,
     connection::Connection,
-    error::{Halt, Kind, Local},
+    error::{Halt, Kind},
     failure::refusal,
     step::Step,
 };
+use crate::report::{Reason, Reply};
+
+mod exchange;
+mod mechanism;
+mod scram;
+
+pub use mechanism::{Mechanism, Mechanisms};
+pub(super) use scram::Fault;
+
+use exchange::{Exchange, Unanswered};
+use scram::Binding;
 
 /// A command line with its end (RFC 5321 section 4.5.3.1.4). A longer initial
 /// response waits for the relay's go-ahead (RFC 4954 section 4).
 const MAX_COMMAND_LINE: usize = 512;
-/// A line of the exchange (RFC 4954 section 4).
-const MAX_BASE64: usize = 12_288;
 
-/// How to authenticate.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Mechanism {
-    /// RFC 4616.
-    Plain,
-    /// As `draft-murchison-sasl-login` describes it.
-    Login,
-    /// RFC 7628.
-    OAuthBearer,
-    /// As Google and Microsoft describe it.
-    XOAuth2,
-}
-
-impl Mechanism {
-    /// The best of those `offered` that `credentials` fit.
-    pub(super) fn choose(credentials: &Credentials, offered: &[String]) -> Option<Self> {
-        let fitting = match credentials {
-            Credentials::Password { .. } => [Self::Plain, Self::Login],
-            Credentials::OAuth { .. } => [Self::OAuthBearer, Self::XOAuth2],
-        };
-        fitting
-            .into_iter()
-            .find(|mechanism| offered.iter().any(|name| name == mechanism.name()))
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::Login => "LOGIN",
-            Self::OAuthBearer => "OAUTHBEARER",
-            Self::XOAuth2 => "XOAUTH2",
-        }
-    }
-
-    /// What to answer when the relay tells an error in a challenge. It then
-    /// refuses with a reply.
-    fn acknowledgement(self) -> Option<&'static str> {
-        match self {
-            Self::Plain | Self::Login => None,
-            // One octet of value 1 (RFC 7628 section 3.2.3).
-            Self::OAuthBearer => Some("AQ=="),
-            Self::XOAuth2 => Some(""),
-        }
-    }
-}
-
-impl fmt::Display for Mechanism {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// Authenticates with `mechanism` to the relay at `host` and `port`.
+/// Authenticates to `target` with `credentials`, by the first of its mechanisms
+/// that is among those `offered` and takes them.
 pub(super) async fn authenticate<IO: AsyncRead + AsyncWrite + Unpin>(
     connection: &mut Connection<IO>,
+    offered: &[String],
     credentials: &Credentials,
-    mechanism: Mechanism,
-    (host, port): (&Host, u16),
+    target: &Target,
     step: &Step<'_>,
 ) -> Result<(), Halt> {
-    let mut responses = responses(credentials, mechanism, host, port)
-        .map_err(|local| step.halt(Kind::Local(local)))?
-        .into_iter()
-        .peekable();
-    let mut acknowledgement = mechanism.acknowledgement();
+    let channel = connection.channel_binding();
+    let mut failed = None;
+    for mechanism in target.mechanisms.iter() {
+        if !mechanism.takes(credentials) || !mechanism.is_offered(offered) {
+            continue;
+        }
+        let binding = match (&channel, mechanism) {
+            (None, Mechanism::ScramSha256Plus) => continue,
+            (Some(channel), Mechanism::ScramSha256Plus) => Binding::To(channel.clone()),
+            (Some(_), _) if target.would_bind(offered) => Binding::NotOffered,
+            _ => Binding::None,
+        };
+        let place = (&target.host, target.port);
+        let exchange = match Exchange::new(mechanism, credentials, &binding, place) {
+            Ok(exchange) => exchange,
+            // Another one may carry them.
+            Err(local) => {
+                failed.get_or_insert(step.halt(Kind::Local(local)));
+                continue;
+            }
+        };
+        match converse(connection, mechanism, exchange, step).await {
+            Ok(()) => {
+                debug!(%mechanism, "authenticated");
+                return Ok(());
+            }
+            Err(halt) if halt.is_orderly() && halt.reason() == Reason::AuthMechanism => {
+                debug!(%mechanism, "the relay does not know what it offers");
+                failed = Some(halt);
+            }
+            Err(halt) => return Err(with_stale_token(halt, credentials, target)),
+        }
+    }
+    Err(failed.unwrap_or_else(|| {
+        step.halt(Kind::NoMechanism {
+            offered: offered.to_vec(),
+        })
+    }))
+}
 
-    let initial = responses.next_if(|response| fits_command(mechanism, response));
-    let mut command = Commands::auth(
-        mechanism,
-        initial.as_ref().map(|response| response.as_str()),
-    );
+impl Target {
+    /// Whether only the missing offer keeps us from binding to the connection.
+    fn would_bind(&self, offered: &[String]) -> bool {
+        let plus = Mechanism::ScramSha256Plus;
+        self.mechanisms.iter().any(|it| it == plus) && !plus.is_offered(offered)
+    }
+}
+
+/// A token that could not be read anew is likely to have expired.
+fn with_stale_token(mut halt: Halt, credentials: &Credentials, target: &Target) -> Halt {
+    if let Kind::Refused { reason, .. } = &mut halt.kind
+        && *reason == Reason::AuthRejected
+        && target.credentials_are_stale
+        && matches!(credentials, Credentials::OAuth { .. })
+    {
+        *reason = Reason::AuthToken;
+    }
+    halt
+}
+
+async fn converse<IO: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<IO>,
+    mechanism: Mechanism,
+    mut exchange: Exchange,
+    step: &Step<'_>,
+) -> Result<(), Halt> {
+    let mut first = exchange.begin();
+    let initial = first.take_if(|line| fits_command(mechanism, line));
+    let mut command = Commands::auth(mechanism, initial.as_ref().map(|line| line.as_str()));
+    let fault = |fault| step.halt(Kind::Scram { mechanism, fault });
     loop {
         let reply = connection.ask(&command, step).await?;
         if reply.code.is_positive() {
-            return Ok(());
+            return exchange.finish().map_err(fault);
         }
         if !reply.code.is_intermediate() {
-            return Err(step.halt(Kind::Refused {
-                reason: refusal(step.stage(), &reply),
-                reply,
-                mechanism: Some(mechanism),
-            }));
+            return Err(refused(reply, mechanism, &exchange, step));
         }
-        command = if let Some(response) = responses.next() {
-            Commands::auth_response(&response)
-        } else if let Some(acknowledgement) = acknowledgement.take() {
-            Commands::auth_response(acknowledgement)
-        } else {
-            return Err(step.halt(Kind::Unexpected(reply)));
+        let line = match first.take() {
+            Some(line) => line,
+            None => match step.wait(exchange.answer(&reply)).await? {
+                Ok(line) => line,
+                Err(Unanswered::Unexpected) => return Err(step.halt(Kind::Unexpected(reply))),
+                Err(Unanswered::Scram(error)) => return Err(fault(error)),
+            },
         };
+        command = Commands::auth_response(&line);
     }
 }
 
-/// Whether a response may stand in the command. LOGIN has no initial response.
-fn fits_command(mechanism: Mechanism, response: &str) -> bool {
+fn refused(reply: Reply, mechanism: Mechanism, exchange: &Exchange, step: &Step<'_>) -> Halt {
+    let reason = match refusal(step.stage(), &reply) {
+        Reason::AuthRejected if exchange.is_unsupported() => Reason::AuthMechanism,
+        reason => reason,
+    };
+    step.halt(Kind::Refused {
+        reason,
+        reply,
+        mechanism: Some(mechanism),
+    })
+}
+
+/// Whether the first message may stand in the command.
+fn fits_command(mechanism: Mechanism, message: &str) -> bool {
     let others = "AUTH  \r\n".len() + mechanism.name().len();
-    mechanism != Mechanism::Login && others + response.len() <= MAX_COMMAND_LINE
-}
-
-/// What to say, in base64, one after the other.
-fn responses(
-    credentials: &Credentials,
-    mechanism: Mechanism,
-    host: &Host,
-    port: u16,
-) -> Result<Vec<Zeroizing<String>>, Local> {
-    match credentials {
-        Credentials::Password { username, password } => {
-            let password = password.expose_secret();
-            if [username, password].iter().any(|text| text.contains('\0')) {
-                return Err(Local::Credentials);
-            }
-            if mechanism == Mechanism::Login {
-                Ok(vec![encode(&[username])?, encode(&[password])?])
-            } else {
-                Ok(vec![encode(&["\0", username, "\0", password])?])
-            }
-        }
-        Credentials::OAuth { username, token } => {
-            let token = token.expose_secret();
-            // An octet of value 1 ends a field.
-            let has_control = |text: &str| text.chars().any(char::is_control);
-            if has_control(username) || has_control(token) {
-                return Err(Local::Credentials);
-            }
-            let message = if mechanism == Mechanism::XOAuth2 {
-                encode(&["user=", username, "\x01auth=Bearer ", token, "\x01\x01"])
-            } else {
-                // RFC 5801 section 4 escapes what ends the name.
-                let username = username.replace('=', "=3D").replace(',', "=2C");
-                encode(&[
-                    "n,a=",
-                    &username,
-                    ",\x01host=",
-                    &host.to_string(),
-                    "\x01port=",
-                    &port.to_string(),
-                    "\x01auth=Bearer ",
-                    token,
-                    "\x01\x01",
-                ])
-            };
-            Ok(vec![message?])
-        }
-    }
-}
-
-fn encode(parts: &[&str]) -> Result<Zeroizing<String>, Local> {
-    let length = parts.iter().map(|part| part.len()).sum::<usize>();
-    // Growing would leave copies behind.
-    let mut message = Zeroizing::new(Vec::with_capacity(length));
-    for part in parts {
-        message.extend_from_slice(part.as_bytes());
-    }
-    let mut encoded = Zeroizing::new(String::with_capacity(length.div_ceil(3) * 4));
-    STANDARD.encode_string(&message[..], &mut encoded);
-    if encoded.len() > MAX_BASE64 {
-        return Err(Local::Credentials);
-    }
-    Ok(encoded)
+    others + message.len() <= MAX_COMMAND_LINE
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
 
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+
     use super::*;
     use crate::{
-        report::{Reason, Stage, Timings, TlsMode},
+        report::{Stage, Timings, TlsMode},
         smtp::{
-            Error, Progress, Session, Target,
+            Error, Progress, Session,
             peer::{Answer, ELSEWHERE, Seen, open, serve, target, usual},
         },
     };
@@ -325,13 +293,42 @@ mod tests {
             ("454 4.7.0 not now", Reason::AuthTemporary),
             ("421 4.7.0 bye", Reason::RelayClosing),
         ] {
-            let (outcome, _) = log_in(password("p"), "AUTH PLAIN LOGIN", &[answer]).await;
+            let (outcome, _) = log_in(password("p"), "AUTH PLAIN XOAUTH2", &[answer]).await;
             let error = outcome.unwrap_err();
             assert_eq!(error.reason(), reason, "{answer}");
             assert_eq!(error.stage, Stage::Auth);
             let summary = error.into_failure().summary;
             assert!(summary.contains("AUTH PLAIN"), "{summary}");
             assert!(summary.contains(answer), "{summary}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mechanism_that_is_offered_and_unknown_gives_way_to_the_next() {
+        let answers = [
+            "504 5.5.4 what",
+            "334 VXNlcm5hbWU6",
+            "334 UGFzc3dvcmQ6",
+            "235 ok",
+        ];
+        let (outcome, seen) = log_in(password("p"), "AUTH PLAIN LOGIN", &answers).await;
+        outcome.unwrap();
+        assert_eq!(exchange(&seen)[1..], ["AUTH LOGIN", "YWRh", "cA=="]);
+
+        let answers = ["504 5.5.4 what", "504 5.5.4 what"];
+        let (outcome, _) = log_in(password("p"), "AUTH PLAIN LOGIN", &answers).await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.reason(), Reason::AuthMechanism);
+        let summary = error.into_failure().summary;
+        assert!(summary.contains("AUTH LOGIN"), "{summary}");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_the_credentials_is_final() {
+        for refusal in ["535 5.7.8 wrong", "534 5.7.9 too weak", "454 4.7.0 later"] {
+            let (outcome, seen) = log_in(password("p"), "AUTH PLAIN LOGIN", &[refusal]).await;
+            outcome.unwrap_err();
+            assert_eq!(exchange(&seen).len(), 1, "{refusal}");
         }
     }
 

@@ -4,7 +4,10 @@ use std::{fmt, io, time::Duration};
 
 use hickory_resolver::net::NetError;
 
-use super::{auth::Mechanism, reply::BadReply};
+use super::{
+    auth::{Fault, Mechanism},
+    reply::BadReply,
+};
 use crate::{
     report::{
         ConnectAttempt, Reason, RecipientResult, RelayEndpoint, RelayOrigin, Reply, ReplyCode,
@@ -130,6 +133,13 @@ pub(super) enum Kind {
     Injected,
     #[error("the relay offers no mechanism that fits the credentials")]
     NoMechanism { offered: Vec<String> },
+    /// The relay does not do its part of SCRAM.
+    #[error("AUTH {mechanism} went wrong")]
+    Scram {
+        mechanism: Mechanism,
+        #[source]
+        fault: Fault,
+    },
     #[error("the relay does not offer {0}")]
     ExtensionMissing(&'static str),
     #[error("the message has {size} octets, and the relay takes {limit}")]

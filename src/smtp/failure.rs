@@ -4,6 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use super::{
     Error, Host,
+    auth::Fault,
     error::{Foreign, Kind, Local},
     reply::BadReply,
 };
@@ -101,7 +102,13 @@ impl Error {
                 reply,
                 mechanism: Some(mechanism),
                 ..
-            } => format!("{relay} refused AUTH {mechanism}: {}", quote(reply)),
+            } => {
+                let what = match self.reason() {
+                    Reason::AuthToken => " with a token that could not be read again",
+                    _ => "",
+                };
+                format!("{relay} refused AUTH {mechanism}{what}: {}", quote(reply))
+            }
             Kind::Refused { reply, .. } if self.stage == Stage::RcptTo => {
                 let refused = self.recipients.iter().filter(|r| r.reply.is_some());
                 format!(
@@ -127,9 +134,12 @@ impl Error {
                 format!("{relay} offers no AUTH, and there are credentials for it.")
             }
             Kind::NoMechanism { offered } => format!(
-                "{relay} offers no AUTH mechanism that fits the credentials, only {}.",
+                "{relay} offers no AUTH mechanism that may be used with the credentials, only {}.",
                 offered.join(", ")
             ),
+            Kind::Scram { mechanism, fault } => {
+                format!("{relay} fails in AUTH {mechanism}: {fault}.")
+            }
             Kind::ExtensionMissing(keyword) => {
                 format!("{relay} does not offer {keyword}, which this mail needs.")
             }
@@ -187,6 +197,11 @@ impl Kind {
             Self::StarttlsMissing { stripped: true } => Reason::StarttlsStripped,
             Self::Injected => Reason::StarttlsInjection,
             Self::NoMechanism { .. } => Reason::AuthMechanism,
+            Self::Scram { fault, .. } => match fault {
+                Fault::Malformed => Reason::ReplyMalformed,
+                Fault::Iterations(_) => Reason::AuthMechanism,
+                Fault::Nonce | Fault::Signature | Fault::NoSignature => Reason::AuthUnproven,
+            },
             Self::ExtensionMissing(_) => Reason::ExtensionMissing,
             Self::TooLarge { .. } => Reason::MessageTooLarge,
             Self::Local(_) => Reason::LocalConfig,

@@ -34,6 +34,7 @@ mod stream;
 mod target;
 mod transaction;
 
+pub use auth::{Mechanism, Mechanisms};
 pub use credentials::Credentials;
 pub use error::Error;
 pub use host::Host;

@@ -9,8 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Progress, Target,
-    auth::{self, Mechanism},
+    Progress, Target, auth,
     command::{Commands, EhloName},
     connection::Connection,
     ehlo::{self, Extensions},
@@ -216,14 +215,9 @@ impl Opening<'_> {
         if !connection.is_tls() && !self.ip.to_canonical().is_loopback() {
             return Err(step.halt(Kind::Local(Local::PlaintextCredentials)));
         }
-        let mechanism = Mechanism::choose(credentials, &extensions.auth).ok_or_else(|| {
-            step.halt(Kind::NoMechanism {
-                offered: extensions.auth.clone(),
-            })
-        })?;
         let started = Instant::now();
-        let place = (&target.host, target.port);
-        let outcome = auth::authenticate(connection, credentials, mechanism, place, &step).await;
+        let offered = &extensions.auth;
+        let outcome = auth::authenticate(connection, offered, credentials, target, &step).await;
         self.timings.auth = Some(started.elapsed());
         outcome
     }

@@ -12,7 +12,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Error, Host, Progress, Resolver, Session, Target, TimeLimits};
+use super::{Error, Host, Mechanisms, Progress, Resolver, Session, Target, TimeLimits};
 use crate::{
     report::{Reason, RelayOrigin, Timings, TlsMode},
     tls,
@@ -189,6 +189,8 @@ pub(super) fn target(mode: TlsMode) -> Target {
             mode: TlsMode::Plaintext,
             tls: tls::Connector::new(&tls::Settings::default(), &name, &ROOTS).unwrap(),
             credentials: None,
+            credentials_are_stale: false,
+            mechanisms: Mechanisms::default(),
             ehlo_name: "client.example.com".into(),
             limits: TimeLimits::default(),
             resolver: Resolver::new(),

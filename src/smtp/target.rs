@@ -1,6 +1,6 @@
 //! A relay, as a session needs to know it.
 
-use super::{Credentials, Host, Resolver, TimeLimits};
+use super::{Credentials, Host, Mechanisms, Resolver, TimeLimits};
 use crate::{
     report::{RelayOrigin, TlsMode},
     tls,
@@ -23,6 +23,10 @@ pub struct Target {
     pub tls: tls::Connector,
     /// What to authenticate with.
     pub credentials: Option<Credentials>,
+    /// Whether the credentials could not be read again: they may be out of date.
+    pub credentials_are_stale: bool,
+    /// How to authenticate.
+    pub mechanisms: Mechanisms,
     /// What to say in EHLO: a domain name, or an address literal in brackets.
     pub ehlo_name: String,
     /// How long each step may take.
