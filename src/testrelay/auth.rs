@@ -1,9 +1,15 @@
 //! AUTH, as it goes to and fro (RFC 4954).
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use smtp_proto::{AUTH_LOGIN, AUTH_OAUTHBEARER, AUTH_PLAIN, AUTH_XOAUTH2};
+use smtp_proto::{
+    AUTH_CRAM_MD5, AUTH_LOGIN, AUTH_OAUTHBEARER, AUTH_PLAIN, AUTH_SCRAM_SHA_256,
+    AUTH_SCRAM_SHA_256_PLUS, AUTH_XOAUTH2,
+};
+use uuid::Uuid;
 
-use super::{Mechanism, Step, reply::Reply, sasl::Verdict, session::Session, wire::Over};
+use super::{
+    Mechanism, Step, reply::Reply, sasl::Verdict, scram::Dialogue, session::Session, wire::Over,
+};
 
 const MOST_RESPONSES: usize = 8;
 
@@ -23,9 +29,14 @@ impl Session {
                 Err(_) => return self.answer(Step::Auth, not_base64()).await,
             },
         }
+        let dialogue = self.dialogue();
         let mut step = Step::Auth;
         for n in 1.. {
-            let verdict = self.relay.settings.accounts.judge(mechanism, &responses);
+            let verdict = self
+                .relay
+                .settings
+                .accounts
+                .judge(mechanism, &responses, &dialogue);
             let chosen = self.choose(step, verdict.reply());
             let code = chosen.code;
             if code == Some(235) {
@@ -56,11 +67,36 @@ impl Session {
         Ok(())
     }
 
+    /// What the relay brings into an exchange that begins.
+    fn dialogue(&self) -> Dialogue {
+        let settings = &self.relay.settings;
+        let mut bindings = Vec::new();
+        if let Some(exported) = self.wire.exported(b"EXPORTER-Channel-Binding") {
+            bindings.push(("tls-exporter".to_owned(), exported));
+            bindings.push((
+                "tls-server-end-point".to_owned(),
+                settings.end_point.clone(),
+            ));
+        }
+        if let Some(names) = &settings.channel_bindings {
+            bindings.retain(|(name, _)| names.contains(name));
+        }
+        Dialogue {
+            nonce: Uuid::new_v4().simple().to_string(),
+            iterations: settings.scram_iterations,
+            offers_binding: settings.mechanisms.contains(&Mechanism::ScramSha256Plus),
+            bindings,
+        }
+    }
+
     /// The mechanism, if it may be used now.
     fn usable(&self, mechanism: u64) -> Result<Mechanism, Reply> {
         let known = match mechanism {
             AUTH_PLAIN => Some(Mechanism::Plain),
             AUTH_LOGIN => Some(Mechanism::Login),
+            AUTH_CRAM_MD5 => Some(Mechanism::CramMd5),
+            AUTH_SCRAM_SHA_256 => Some(Mechanism::ScramSha256),
+            AUTH_SCRAM_SHA_256_PLUS => Some(Mechanism::ScramSha256Plus),
             AUTH_XOAUTH2 => Some(Mechanism::XOAuth2),
             AUTH_OAUTHBEARER => Some(Mechanism::OAuthBearer),
             _ => None,

@@ -64,6 +64,9 @@ impl Default for Builder {
                 ]),
                 accounts: Accounts::default(),
                 mechanisms: Vec::new(),
+                scram_iterations: 4096,
+                end_point: Vec::new(),
+                channel_bindings: None,
                 auth_in_plaintext: false,
                 require_tls: false,
                 require_auth: false,
@@ -145,6 +148,22 @@ impl Builder {
         self
     }
 
+    /// How often SCRAM has the client hash, instead of 4,096 times.
+    #[must_use]
+    pub fn scram_iterations(mut self, iterations: u32) -> Self {
+        self.settings.scram_iterations = iterations;
+        self
+    }
+
+    /// The types of channel binding to know, such as `tls-exporter`, instead
+    /// of all.
+    #[must_use]
+    pub fn channel_bindings<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let names = names.into_iter().map(str::to_owned);
+        self.settings.channel_bindings = Some(names.collect());
+        self
+    }
+
     /// Offers AUTH before TLS too, to tempt a client into it.
     #[must_use]
     pub fn auth_in_plaintext(mut self) -> Self {
@@ -205,6 +224,9 @@ impl Builder {
     pub async fn start(mut self) -> Result<TestRelay, StartError> {
         if self.settings.mechanisms.is_empty() {
             self.settings.mechanisms = self.settings.accounts.mechanisms();
+        }
+        if let Some(tls) = &self.tls {
+            self.settings.end_point = tls.end_point();
         }
         let security = match self.tls {
             None => Security::Plaintext,

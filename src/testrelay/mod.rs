@@ -47,6 +47,7 @@ mod record;
 mod relay;
 mod reply;
 mod sasl;
+mod scram;
 mod script;
 mod session;
 mod socket;

@@ -30,6 +30,11 @@ pub(super) struct Settings {
     pub(super) extensions: Extensions,
     pub(super) accounts: Accounts,
     pub(super) mechanisms: Vec<Mechanism>,
+    pub(super) scram_iterations: u32,
+    /// The hash of the certificate, for channel binding (RFC 5929 section 4).
+    pub(super) end_point: Vec<u8>,
+    /// The types of channel binding to know, instead of all.
+    pub(super) channel_bindings: Option<Vec<String>>,
     pub(super) auth_in_plaintext: bool,
     pub(super) require_tls: bool,
     pub(super) require_auth: bool,

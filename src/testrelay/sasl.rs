@@ -1,10 +1,16 @@
-//! Authentication (RFC 4954) by PLAIN (RFC 4616), LOGIN, XOAUTH2 and
-//! OAUTHBEARER (RFC 7628). Decides; says nothing on the wire itself.
+//! Authentication (RFC 4954) by PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195),
+//! SCRAM-SHA-256 (RFC 7677), XOAUTH2 and OAUTHBEARER (RFC 7628). Decides; says
+//! nothing on the wire itself.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use md5::Md5;
 use strum::{EnumString, IntoStaticStr};
 
-use super::reply::Reply;
+use super::{
+    reply::Reply,
+    scram::{ClientFirst, Dialogue},
+};
 
 /// A SASL mechanism that the relay knows.
 #[derive(Clone, Copy, Debug, EnumString, Eq, IntoStaticStr, PartialEq)]
@@ -14,6 +20,15 @@ pub enum Mechanism {
     Plain,
     /// User name and password, asked for one after the other.
     Login,
+    /// RFC 2195.
+    #[strum(serialize = "CRAM-MD5")]
+    CramMd5,
+    /// RFC 7677.
+    #[strum(serialize = "SCRAM-SHA-256")]
+    ScramSha256,
+    /// RFC 7677, bound to the TLS connection.
+    #[strum(serialize = "SCRAM-SHA-256-PLUS")]
+    ScramSha256Plus,
     /// OAuth 2 as Google introduced it.
     XOAuth2,
     /// RFC 7628.
@@ -43,7 +58,7 @@ impl Accounts {
         self.tokens.push((user.to_owned(), token.to_owned()));
     }
 
-    /// The mechanisms that there are accounts for.
+    /// The mechanisms to offer when nobody says which.
     pub(super) fn mechanisms(&self) -> Vec<Mechanism> {
         let mut mechanisms = Vec::new();
         if !self.passwords.is_empty() {
@@ -56,13 +71,24 @@ impl Accounts {
     }
 
     /// What follows upon the client's `responses` so far.
-    pub(super) fn judge(&self, mechanism: Mechanism, responses: &[Vec<u8>]) -> Verdict {
+    pub(super) fn judge(
+        &self,
+        mechanism: Mechanism,
+        responses: &[Vec<u8>],
+        dialogue: &Dialogue,
+    ) -> Verdict {
         match (mechanism, responses) {
-            (Mechanism::Plain | Mechanism::XOAuth2 | Mechanism::OAuthBearer, []) => {
-                Verdict::Challenge(String::new())
+            (Mechanism::CramMd5, []) => {
+                Verdict::Challenge(BASE64_STANDARD.encode(cram_challenge(dialogue)))
             }
-            (Mechanism::Plain, [message, ..]) => self.with_password(plain(message)),
+            (Mechanism::CramMd5, [response, ..]) => self.with_digest(response, dialogue),
+            (Mechanism::ScramSha256 | Mechanism::ScramSha256Plus, [first, rest @ ..]) => {
+                let is_plus = mechanism == Mechanism::ScramSha256Plus;
+                self.with_proof(first, rest, is_plus, dialogue)
+            }
             (Mechanism::Login, []) => Verdict::Challenge(BASE64_STANDARD.encode("Username:")),
+            (_, []) => Verdict::Challenge(String::new()),
+            (Mechanism::Plain, [message, ..]) => self.with_password(plain(message)),
             (Mechanism::Login, [_]) => Verdict::Challenge(BASE64_STANDARD.encode("Password:")),
             (Mechanism::Login, [user, password, ..]) => {
                 self.with_password(str::from_utf8(user).ok().zip(str::from_utf8(password).ok()))
@@ -82,6 +108,60 @@ impl Accounts {
             Some(_) => Verdict::refused(),
             None => Verdict::malformed(),
         }
+    }
+
+    fn with_digest(&self, response: &[u8], dialogue: &Dialogue) -> Verdict {
+        let response = str::from_utf8(response).ok();
+        let Some((user, digest)) = response.and_then(|it| it.rsplit_once(' ')) else {
+            return Verdict::malformed();
+        };
+        let expected = self.password(user).and_then(|password| {
+            let mut mac = Hmac::<Md5>::new_from_slice(password.as_bytes()).ok()?;
+            mac.update(cram_challenge(dialogue).as_bytes());
+            let digest = mac.finalize().into_bytes();
+            Some(
+                digest
+                    .iter()
+                    .fold(String::new(), |hex, octet| format!("{hex}{octet:02x}")),
+            )
+        });
+        if expected.as_deref() == Some(digest) {
+            Verdict::Accept(user.to_owned())
+        } else {
+            Verdict::refused()
+        }
+    }
+
+    fn with_proof(
+        &self,
+        first: &[u8],
+        rest: &[Vec<u8>],
+        is_plus: bool,
+        dialogue: &Dialogue,
+    ) -> Verdict {
+        let Some(first) = ClientFirst::parse(first) else {
+            return Verdict::malformed();
+        };
+        if !first.fits(is_plus, dialogue) {
+            return Verdict::refused();
+        }
+        let Some((last, acknowledgement)) = rest.split_first() else {
+            return Verdict::Challenge(BASE64_STANDARD.encode(first.challenge(dialogue)));
+        };
+        let outcome = first.conclude(last, self.password(&first.username), dialogue);
+        match (outcome, acknowledgement) {
+            (Ok(signature), []) => {
+                Verdict::Challenge(BASE64_STANDARD.encode(format!("v={signature}")))
+            }
+            (Ok(_), _) => Verdict::Accept(first.username),
+            (Err(error), []) => Verdict::Challenge(BASE64_STANDARD.encode(format!("e={error}"))),
+            (Err(_), _) => Verdict::refused(),
+        }
+    }
+
+    fn password(&self, user: &str) -> Option<&str> {
+        let account = self.passwords.iter().find(|(name, _)| name == user);
+        account.map(|(_, password)| password.as_str())
     }
 
     fn with_token(&self, given: Option<&(String, String)>) -> Verdict {
@@ -141,6 +221,10 @@ impl Verdict {
     }
 }
 
+fn cram_challenge(dialogue: &Dialogue) -> String {
+    format!("<{}@testrelay.example>", dialogue.nonce)
+}
+
 fn holds(accounts: &[(String, String)], user: &str, secret: &str) -> bool {
     accounts
         .iter()
@@ -192,7 +276,7 @@ mod tests {
             .iter()
             .map(|text| text.as_bytes().to_vec())
             .collect();
-        accounts().judge(mechanism, &responses)
+        accounts().judge(mechanism, &responses, &Dialogue::default())
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rustls::{
     server::{ServerConnection, WebPkiClientVerifier},
 };
 use rustls_pki_types::CertificateDer;
+use sha2::{Digest as _, Sha256};
 
 use super::ca::{Ca, Identity};
 
@@ -88,6 +89,12 @@ impl Tls {
     pub fn without_resumption(mut self) -> Self {
         self.resumption = false;
         self
+    }
+
+    /// The hash of the certificate, for channel binding (RFC 5929 section 4).
+    /// That of one which is signed with SHA-256, as all usually are here.
+    pub(super) fn end_point(&self) -> Vec<u8> {
+        Sha256::digest(&self.identity.chain()[0]).to_vec()
     }
 
     pub(super) fn config(&self) -> Result<Arc<ServerConfig>, TlsError> {

@@ -81,6 +81,18 @@ impl Wire {
         }
     }
 
+    /// What both ends of this TLS connection can derive, and nobody else.
+    pub(super) fn exported(&self, label: &[u8]) -> Option<Vec<u8>> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => {
+                let connection = stream.get_ref().1;
+                let exported = connection.export_keying_material([0; 32], label, Some(b""));
+                exported.ok().map(|octets| octets.to_vec())
+            }
+        }
+    }
+
     /// Whether the client has sent more than was read.
     pub(super) fn has_input(&self) -> bool {
         !self.input.is_empty()
