@@ -14,6 +14,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use tracing::{debug, info, warn};
 
@@ -56,6 +57,7 @@ pub async fn run(
     for warning in &config.warnings {
         warn!("{warning}");
     }
+    let _watching = AbortOnDropHandle::new(tokio::spawn(config.secrets.watch()));
     let keep = Keep {
         time: config.idempotency.keep,
         entries: config.idempotency.max_entries,

@@ -17,12 +17,14 @@ mod log;
 mod nearest;
 mod problem;
 mod relays;
+mod secrets;
 mod section;
 mod source;
 mod tls;
 mod value;
 
 pub use problem::{ConfigError, Origin, Problem};
+pub use secrets::Secrets;
 pub use source::Sources;
 
 use section::{Reading, Section};
@@ -34,6 +36,8 @@ pub struct Config {
     pub server: Server,
     /// Relays and routes.
     pub relay: relay::Settings,
+    /// The files with the relays' credentials, to be watched.
+    pub secrets: Secrets,
     /// How long, and how many, answers are kept by request ID.
     pub idempotency: Idempotency,
     /// Logging.
@@ -114,9 +118,12 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
 }
 
 fn read(root: &Section<'_>) -> Config {
+    let server = server(&root.section("server"));
+    let (relay, secrets) = relays::settings(root);
     Config {
-        server: server(&root.section("server")),
-        relay: relays::settings(root),
+        server,
+        relay,
+        secrets,
         idempotency: idempotency(&root.section("idempotency")),
         log: log::settings(&root.section("log")),
         warnings: Vec::new(),

@@ -1,19 +1,22 @@
 //! `[relays.NAME]`, `default_relay`, `[[routes]]` and `[custom_relays]`.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{
     credentials::credentials,
     host_name, kind,
     nearest::nearest_word,
+    secrets::{SecretFiles, Secrets},
     section::Section,
     tls::{self, check_versions},
     value::Node,
 };
 use crate::{
-    relay::{AllowedHosts, CustomRelays, Relay, RelayName, Route, Settings, TlsOption},
+    relay::{
+        AllowedHosts, CredentialSource, CustomRelays, Relay, RelayName, Route, Settings, TlsOption,
+    },
     report::TlsMode,
-    smtp::{Credentials, Host, Mechanisms, TimeLimits},
+    smtp::{Host, Mechanisms, TimeLimits},
 };
 
 const DEFAULT_PORT: u16 = 587;
@@ -21,7 +24,7 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_hours(1);
 
 /// Reads everything about relays.
-pub(super) fn settings(root: &Section<'_>) -> Settings {
+pub(super) fn settings(root: &Section<'_>) -> (Settings, Secrets) {
     let tls_section = root.section("tls");
     let global = tls::settings(&tls_section);
     check_versions(&tls_section, &global);
@@ -31,6 +34,7 @@ pub(super) fn settings(root: &Section<'_>) -> Settings {
     let all_names: Vec<_> = sections.iter().map(|(name, _)| name.as_str()).collect();
     let mut names = Vec::new();
     let mut relays = Vec::new();
+    let mut secrets = Vec::new();
     for (name, section) in &sections {
         let parsed = match name.parse::<RelayName>() {
             Ok(name) => Some(name),
@@ -47,7 +51,14 @@ pub(super) fn settings(root: &Section<'_>) -> Settings {
                 None => "needs `host`".to_owned(),
             });
         }
-        relays.extend(relay(section, parsed, (&tls_section, &global), &ehlo_name));
+        let files = credentials(&section.section("credentials"));
+        secrets.extend(files.clone());
+        relays.extend(relay(
+            section,
+            (parsed, files),
+            (&tls_section, &global),
+            &ehlo_name,
+        ));
     }
     let routes = routes(root, &names);
     let custom = custom(&root.section("custom_relays"), ehlo_name);
@@ -62,26 +73,26 @@ pub(super) fn settings(root: &Section<'_>) -> Settings {
     if names.is_empty() && custom.allow.is_empty() {
         root.warn("no relay is configured and none may be named: no mail can be sent".to_owned());
     }
-    Settings {
+    let settings = Settings {
         relays,
         default,
         routes,
         custom,
         tls: global,
-    }
+    };
+    (settings, Secrets(secrets))
 }
 
 fn relay(
     section: &Section<'_>,
-    name: Option<RelayName>,
+    (name, credentials): (Option<RelayName>, Option<Arc<SecretFiles>>),
     (global_section, global): (&Section<'_>, &crate::tls::Settings),
     ehlo_name: &str,
 ) -> Option<Relay> {
     let host = section.read("host", kind::host);
     let port = section.read("port", kind::port).unwrap_or(DEFAULT_PORT);
     let credentials_section = section.section("credentials");
-    let credentials = credentials(&credentials_section);
-    let mechanisms = mechanisms(section, credentials.as_ref());
+    let mechanisms = mechanisms(section, credentials.as_deref());
     let allow_tls_options = tls_options(section);
     let limits = limits(&section.section("limits"));
     let ehlo_name = section
@@ -112,14 +123,14 @@ fn relay(
         port,
         tls: own,
         allow_tls_options,
-        credentials,
+        credentials: credentials.map(|files| files as Arc<dyn CredentialSource>),
         mechanisms,
         ehlo_name,
         limits,
     })
 }
 
-fn mechanisms(section: &Section<'_>, credentials: Option<&Credentials>) -> Mechanisms {
+fn mechanisms(section: &Section<'_>, files: Option<&SecretFiles>) -> Mechanisms {
     const KEY: &str = "auth_mechanisms";
     let Some(listed) = section.read_list(KEY, kind::one_of) else {
         return Mechanisms::default();
@@ -128,7 +139,7 @@ fn mechanisms(section: &Section<'_>, credentials: Option<&Credentials>) -> Mecha
         section.wrong(KEY, "must name at least one mechanism, and none twice");
         return Mechanisms::default();
     };
-    if credentials.is_some_and(|it| !mechanisms.take(it)) {
+    if files.is_some_and(|it| !mechanisms.take(&it.current().credentials)) {
         section.wrong(
             KEY,
             "has no mechanism for the kind of credentials that there are",

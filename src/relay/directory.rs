@@ -165,6 +165,7 @@ impl Directory {
             allowed: &relay.allow_tls_options,
         };
         let tls = permit(&permission, request)?;
+        let current = relay.credentials.as_ref().map(|source| source.current());
         let connector = if request.is_empty() {
             connector.clone()
         } else {
@@ -177,8 +178,8 @@ impl Directory {
             port: relay.port,
             mode: mode(&tls, relay.port),
             tls: connector,
-            credentials: relay.credentials.clone(),
-            credentials_are_stale: false,
+            credentials_are_stale: current.as_ref().is_some_and(|it| it.are_stale),
+            credentials: current.map(|it| it.credentials),
             mechanisms: relay.mechanisms.clone(),
             ehlo_name: relay.ehlo_name.clone(),
             limits: relay.limits,

@@ -1,6 +1,7 @@
 //! Which relay carries a mail, under which TLS policy, and what to do about
 //! one that fails.
 
+mod credentials;
 mod directory;
 mod health;
 mod name;
@@ -8,6 +9,7 @@ mod permission;
 mod remedy;
 mod target;
 
+pub use credentials::{CredentialSource, CurrentCredentials};
 pub use directory::{BadRelay, Directory, Refusal, RelayStatus};
 pub use health::LastSeen;
 pub use name::RelayName;

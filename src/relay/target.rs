@@ -1,8 +1,10 @@
 //! Relays as the operator configures them and as callers describe them.
 
+use std::sync::Arc;
+
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
-use super::RelayName;
+use super::{CredentialSource, RelayName};
 use crate::{smtp, tls};
 
 /// Which relay carries a mail.
@@ -41,7 +43,7 @@ pub struct Relay {
     /// Which TLS settings a request may change beyond what is always allowed.
     pub allow_tls_options: Vec<TlsOption>,
     /// What to authenticate with.
-    pub credentials: Option<smtp::Credentials>,
+    pub credentials: Option<Arc<dyn CredentialSource>>,
     /// How to authenticate.
     pub mechanisms: smtp::Mechanisms,
     /// What to say in EHLO.

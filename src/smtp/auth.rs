@@ -1,5 +1,4 @@
-//! AUTH (RFC 4954): which mechanism, and its exchange. The only place that
-//! reads secrets.
+//! AUTH (RFC 4954): which mechanism, and its exchange.
 //!
 //! A refusal of the credentials is final: trying the same ones by a weaker
 //! mechanism would say more of them to a relay that may not be the right one,

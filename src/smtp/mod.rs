@@ -35,7 +35,7 @@ mod target;
 mod transaction;
 
 pub use auth::{Mechanism, Mechanisms};
-pub use credentials::Credentials;
+pub use credentials::{Credentials, Fingerprint};
 pub use error::Error;
 pub use host::Host;
 pub use limits::TimeLimits;

@@ -69,7 +69,11 @@ impl Resolver {
         Self::configured(read_system_conf(), Hosts::from_system().unwrap_or_default())
     }
 
-    fn configured(system: Result<(ResolverConfig, ResolverOpts), NetError>, hosts: Hosts) -> Self {
+    /// By what was read of the system's configuration, if it could be read.
+    pub(super) fn configured(
+        system: Result<(ResolverConfig, ResolverOpts), NetError>,
+        hosts: Hosts,
+    ) -> Self {
         let (config, mut options) = system.unwrap_or_else(|error| {
             warn!(%error, "the system's DNS configuration cannot be used: 127.0.0.1 is asked");
             let local = NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into());

@@ -55,12 +55,70 @@ mail = "1s"
         ..TimeLimits::default()
     };
     assert_eq!(relay.limits, expected);
-    let Some(Credentials::Password { username, password }) = &relay.credentials else {
-        panic!("{:?}", relay.credentials);
+    let source = relay.credentials.as_ref().unwrap();
+    let Credentials::Password { username, password } = source.current().credentials else {
+        panic!("{source:?}");
     };
     assert_eq!(
         (username.as_str(), password.expose_secret()),
         ("ada", SECRET)
+    );
+}
+
+#[test]
+fn mechanisms_are_in_the_order_that_is_asked_for_and_fit_the_credentials() {
+    use crate::smtp::{Mechanism, Mechanisms};
+
+    let fixture = Fixture::new();
+    fixture.write("secret", SECRET);
+    let of = |list: &str, secret: &str| {
+        let toml = format!(
+            "{RELAY}auth_mechanisms = {list}\n[relays.primary.credentials]\n\
+             username = 'ada'\n{secret}_file = 'secret'\n"
+        );
+        let loaded = fixture.load(&toml);
+        let mechanisms = loaded.map(|config| config.relay.relays[0].mechanisms.clone());
+        mechanisms.map_err(|error| fixture.told(&error))
+    };
+    let listed = vec![Mechanism::Plain, Mechanism::CramMd5];
+    assert_eq!(
+        of("['plain', 'cram-md5']", "password").unwrap(),
+        Mechanisms::new(listed).unwrap()
+    );
+    assert!(of("['plain', 'xoauth2']", "token").is_ok());
+    for (list, secret, expected) in [
+        (
+            "[]",
+            "password",
+            "must name at least one mechanism, and none twice",
+        ),
+        (
+            "['plain', 'plain']",
+            "password",
+            "must name at least one mechanism, and none twice",
+        ),
+        (
+            "['xoauth2']",
+            "password",
+            "has no mechanism for the kind of credentials that there are",
+        ),
+        (
+            "['plain', 'scram-sha-256']",
+            "token",
+            "has no mechanism for the kind of credentials that there are",
+        ),
+    ] {
+        assert_eq!(
+            of(list, secret).unwrap_err(),
+            [format!(
+                "posthaste.toml:3: `relays.primary.auth_mechanisms` {expected}"
+            )]
+        );
+    }
+    let errors = of("['PLAIN']", "password").unwrap_err();
+    assert!(
+        errors[0].contains("must be one of `scram-sha-256-plus`"),
+        "{errors:?}"
     );
 }
 
@@ -77,7 +135,8 @@ fn credentials_must_be_whole_and_come_from_files() {
         fixture.load(&toml).map_err(|error| fixture.told(&error))
     };
     let config = of("username_file = 'good'\ntoken_file = 'good'").unwrap();
-    let Some(Credentials::OAuth { username, token }) = &config.relay.relays[0].credentials else {
+    let source = config.relay.relays[0].credentials.as_ref().unwrap();
+    let Credentials::OAuth { username, token } = source.current().credentials else {
         panic!("not OAuth");
     };
     assert_eq!((username.as_str(), token.expose_secret()), ("name", "name"));
