@@ -7,9 +7,11 @@
 
 mod bad_input;
 mod compose;
+mod connecting;
 mod deadlines;
 mod docs;
 mod idempotency;
+mod logins;
 mod postfix;
 mod round_trips;
 mod send_mail;
