@@ -245,8 +245,7 @@ mod tests {
                 let guard = Rc::clone(&self.under_way);
                 let fate = self.fates[&ip];
                 async move {
-                    let _guard = guard;
-                    match fate {
+                    let outcome = match fate {
                         LetIn(after) => {
                             sleep(ms(after)).await;
                             Ok(ip)
@@ -256,7 +255,9 @@ mod tests {
                             Err(ErrorKind::ConnectionRefused.into())
                         }
                         Silence => pending().await,
-                    }
+                    };
+                    drop(guard);
+                    outcome
                 }
             };
             let (connected, ip) = race(addresses, limits, dial).await?;

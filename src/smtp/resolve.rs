@@ -302,7 +302,8 @@ mod tests {
                 let mut name = String::new();
                 while let [length @ (1..), rest @ ..] = labels {
                     let (label, rest) = rest.split_at(usize::from(*length));
-                    name += &format!("{}.", str::from_utf8(label).unwrap());
+                    name.push_str(str::from_utf8(label).unwrap());
+                    name.push('.');
                     labels = rest;
                 }
                 let is_aaaa = question[name_end..name_end + 2] == [0, 28];
@@ -410,9 +411,12 @@ mod tests {
 
     #[tokio::test]
     async fn both_families_are_asked_for() {
-        let at = name_server(|_, is_aaaa| match is_aaaa {
-            true => says(0, &["2001:db8::1", "2001:db8::2"]),
-            false => says(0, &["192.0.2.1", "192.0.2.2"]),
+        let at = name_server(|_, is_aaaa| {
+            if is_aaaa {
+                says(0, &["2001:db8::1", "2001:db8::2"])
+            } else {
+                says(0, &["192.0.2.1", "192.0.2.2"])
+            }
         })
         .await;
         let (mut all, late) = found(&resolver(at, ""), "mail.example.com").await;

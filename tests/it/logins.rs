@@ -1,10 +1,7 @@
 //! Logging in: which mechanism is used, what it says and what it does not, and
 //! secrets that change while the service runs.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use posthaste::{
@@ -59,13 +56,12 @@ impl Place {
 
     /// A service that sends through `relay` with the secret in the file.
     async fn service(&self, relay: &TestRelay, secret: &str, more: &str) -> Service {
-        let quoted = |path: &Path| format!("{path:?}");
         let toml = format!(
-            "[relays.primary]\nhost = \"localhost\"\nport = {}\ntls.ca_file = {}\n{more}\n\
-             [relays.primary.credentials]\nusername = \"ada\"\n{secret}_file = {}\n",
+            "[relays.primary]\nhost = \"localhost\"\nport = {}\ntls.ca_file = '{}'\n{more}\n\
+             [relays.primary.credentials]\nusername = \"ada\"\n{secret}_file = '{}'\n",
             relay.port(),
-            quoted(&self.path("ca.pem")),
-            quoted(&self.path("secret")),
+            self.path("ca.pem").display(),
+            self.path("secret").display(),
         );
         Service::start(&toml).await
     }

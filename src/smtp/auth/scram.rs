@@ -4,6 +4,7 @@
 use std::{num::NonZeroU32, panic};
 
 use aws_lc_rs::{
+    constant_time::verify_slices_are_equal,
     digest::{self, SHA256, SHA256_OUTPUT_LEN},
     hmac::{self, HMAC_SHA256},
     pbkdf2::{self, PBKDF2_HMAC_SHA256},
@@ -60,10 +61,8 @@ pub(super) struct Scram {
 enum State {
     /// With the password to answer the challenge.
     Begun(Zeroizing<String>),
-    Answered {
-        server_key: hmac::Key,
-        auth_message: String,
-    },
+    /// With the signature of a relay that knows the password.
+    Answered(hmac::Tag),
     /// The relay knows the password.
     Proven,
     /// The relay has told an error.
@@ -123,11 +122,8 @@ impl Scram {
                 self.state = state;
                 Ok(answer)
             }
-            State::Answered {
-                server_key,
-                auth_message,
-            } => {
-                self.state = conclude(challenge, &server_key, &auth_message)?;
+            State::Answered(expected) => {
+                self.state = conclude(challenge, &expected)?;
                 Ok(Zeroizing::new(Vec::new()))
             }
             State::Proven | State::Failed { .. } => Err(Fault::Malformed),
@@ -192,12 +188,13 @@ impl Scram {
         let proof: Vec<u8> = pairs.map(|(key, signature)| key ^ signature).collect();
 
         let server_key = hmac::sign(&salted, b"Server Key");
+        let server_key = hmac::Key::new(HMAC_SHA256, server_key.as_ref());
+        let expected = hmac::sign(&server_key, auth_message.as_bytes());
         let answer = format!("{unproven},p={}", STANDARD.encode(proof));
-        let state = State::Answered {
-            server_key: hmac::Key::new(HMAC_SHA256, server_key.as_ref()),
-            auth_message,
-        };
-        Ok((Zeroizing::new(answer.into_bytes()), state))
+        Ok((
+            Zeroizing::new(answer.into_bytes()),
+            State::Answered(expected),
+        ))
     }
 }
 
@@ -235,7 +232,7 @@ impl<'a> Challenge<'a> {
 }
 
 /// What the server's final message leads to.
-fn conclude(text: &str, server_key: &hmac::Key, auth_message: &str) -> Result<State, Fault> {
+fn conclude(text: &str, expected: &hmac::Tag) -> Result<State, Fault> {
     let attribute = text.split(',').next().unwrap_or_default();
     if let Some(error) = attribute.strip_prefix("e=") {
         let binding_unsupported = matches!(
@@ -248,7 +245,7 @@ fn conclude(text: &str, server_key: &hmac::Key, auth_message: &str) -> Result<St
     }
     let signature = attribute.strip_prefix("v=").ok_or(Fault::Malformed)?;
     let signature = STANDARD.decode(signature).map_err(|_| Fault::Malformed)?;
-    hmac::verify(server_key, auth_message.as_bytes(), &signature)
+    verify_slices_are_equal(expected.as_ref(), &signature)
         .map(|()| State::Proven)
         .map_err(|_| Fault::Signature)
 }
