@@ -55,7 +55,7 @@ pub struct TlsSession {
     pub mode: TlsMode,
     /// The version, once it was settled.
     pub version: Option<TlsVersion>,
-    /// The IANA name of the suite, such as `TLS13_AES_256_GCM_SHA384`.
+    /// The IANA name of the suite, such as `TLS_AES_256_GCM_SHA384`.
     pub cipher_suite: Option<String>,
     /// The IANA name of the group, such as `X25519MLKEM768`.
     pub key_exchange_group: Option<String>,
