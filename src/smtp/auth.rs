@@ -184,17 +184,16 @@ fn encode(parts: &[&str]) -> Result<Zeroizing<String>, Local> {
     Ok(encoded)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "testrelay"))]
 mod tests {
-    use std::collections::VecDeque;
-
     use super::*;
     use crate::{
         report::{Reason, Stage, Timings, TlsMode},
         smtp::{
             Error, Progress, Session, Target,
-            peer::{Answer, ELSEWHERE, Seen, open, serve, target, usual},
+            fixture::{ELSEWHERE, lines, open, plain, serve, target},
         },
+        testrelay::{Answer, Script, Step as At, TestRelay},
     };
 
     fn password(password: &str) -> Credentials {
@@ -217,20 +216,18 @@ mod tests {
         credentials: Credentials,
         mechanisms: &'static str,
         answers: &[&'static str],
-    ) -> (Result<(), Box<Error>>, Seen) {
-        let mut answers: VecDeque<&str> = answers.iter().copied().collect();
-        let mut has_begun = false;
-        let (io, peer) = serve(move |line| {
-            has_begun |= line.starts_with("AUTH");
-            match line {
-                "QUIT" => usual(line),
-                _ if has_begun => answers.pop_front().map_or(Answer::Silence, Into::into),
-                _ if line.starts_with("EHLO") => {
-                    format!("250-mail.example.com\r\n250 {mechanisms}").into()
-                }
-                _ => usual(line),
-            }
-        });
+    ) -> (Result<(), Box<Error>>, TestRelay) {
+        let offer = format!("250-mail.example.com\n250 {mechanisms}");
+        let script = Script::new().at(At::Ehlo, Answer::reply(&offer));
+        let steps = std::iter::once(At::Auth).chain((1..).map(At::AuthResponse));
+        let script = answers
+            .iter()
+            .zip(steps)
+            .fold(script, |script, (answer, step)| {
+                script.at(step, Answer::reply(answer))
+            });
+        let relay = plain().auth("ada", "p").token("ada", "t").script(script);
+        let (io, peer) = serve(relay).await;
         let target = Target {
             credentials: Some(credentials),
             ..target(TlsMode::Plaintext)
@@ -242,13 +239,13 @@ mod tests {
             }
             Err(error) => Err(error),
         };
-        (outcome, peer.await.unwrap())
+        (outcome, peer.done().await)
     }
 
     /// What was said between EHLO and QUIT.
-    fn exchange(seen: &Seen) -> Vec<&str> {
-        let lines = seen.lines.iter().map(String::as_str);
-        lines.skip(1).take_while(|line| *line != "QUIT").collect()
+    fn exchange(relay: &TestRelay) -> Vec<String> {
+        let lines = lines(relay).into_iter();
+        lines.skip(1).take_while(|line| line != "QUIT").collect()
     }
 
     fn base64(text: &str) -> String {
@@ -356,10 +353,7 @@ mod tests {
         let mapped = "::ffff:127.0.0.1".parse().unwrap();
         for (ip, goes) in [(ELSEWHERE, false), (mapped, true)] {
             for mode in [TlsMode::Plaintext, TlsMode::StarttlsIfOffered] {
-                let (io, peer) = serve(|line| match line {
-                    _ if line.starts_with("EHLO") => "250-a\r\n250 AUTH PLAIN".into(),
-                    _ => usual(line),
-                });
+                let (io, peer) = serve(plain().auth("ada", "p")).await;
                 let target = Target {
                     credentials: Some(password("p")),
                     ..target(mode)
@@ -371,8 +365,8 @@ mod tests {
                 if let Err(error) = outcome {
                     assert_eq!(error.reason(), Reason::LocalConfig);
                     assert_eq!(error.stage, Stage::Auth);
-                    let seen = peer.await.unwrap();
-                    assert!(exchange(&seen).is_empty(), "{seen:?}");
+                    let relay = peer.done().await;
+                    assert_eq!(exchange(&relay), [""; 0]);
                 }
             }
         }

@@ -15,16 +15,13 @@ mod connection;
 mod credentials;
 mod data;
 mod ehlo;
-#[cfg(test)]
-#[cfg(feature = "testrelay")]
-mod encrypted;
 mod error;
 mod failure;
+#[cfg(all(test, feature = "testrelay"))]
+mod fixture;
 mod host;
 mod limits;
 mod opening;
-#[cfg(test)]
-mod peer;
 mod progress;
 mod reply;
 mod resolve;

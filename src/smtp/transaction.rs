@@ -395,5 +395,5 @@ fn settle(recipients: &mut [RecipientResult], halt: &Halt) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "testrelay"))]
 mod tests;

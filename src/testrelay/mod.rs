@@ -31,6 +31,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -101,6 +102,22 @@ impl TestRelay {
     /// The port that it listens on.
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// Serves one more client, over `io`: all that it does over TCP it does
+    /// over any other stream (TLS too), but for [`Answer::reset`]. It looks at
+    /// no clock but tokio's, so that a test can pause it.
+    ///
+    /// The caller runs what this gives, until it ends with the session. It
+    /// outlives the relay, and [`TestRelay::hang_up`] does not reach it.
+    pub fn serve<IO>(&self, io: IO) -> impl Future<Output = ()> + Send + use<IO>
+    where
+        IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let session = Session::new(Arc::clone(&self.relay), io);
+        async {
+            let Err(_over) = session.run().await;
+        }
     }
 
     /// Plays another script from now on.
@@ -211,7 +228,6 @@ async fn accept(
     most_connections: usize,
 ) {
     let mut sessions = JoinSet::new();
-    let mut number = 0;
     loop {
         tokio::select! {
             Some(done) = wishes.recv() => {
@@ -230,9 +246,8 @@ async fn accept(
                     sessions.spawn(turn_away(tcp));
                     continue;
                 }
-                number += 1;
                 if tcp.set_nodelay(true).is_ok() {
-                    let session = Session::new(Arc::clone(&relay), tcp, number);
+                    let session = Session::new(Arc::clone(&relay), tcp);
                     sessions.spawn(async { let Err(_over) = session.run().await; });
                 }
             }
