@@ -191,6 +191,7 @@ async fn failing(
     let mut session = session(io).await;
     let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
     let failure = outcome.unwrap_err().into_failure();
+    session.settle().await;
     let is_reusable = session.is_reusable();
     drop(session);
     if is_reusable {
@@ -351,6 +352,7 @@ async fn to_all_or_nobody_asks_before_data_and_resets() {
         assert_eq!(failure.reason, Reason::RecipientsRejected);
         assert_eq!(states(&failure.recipients), [NotSent, Rejected, NotSent]);
         assert_eq!(failure.recipients[0].reply, None);
+        session.settle().await;
         assert!(session.is_reusable());
 
         send_as(&mut session, &envelope(1), &body(MESSAGE), all)
@@ -368,12 +370,34 @@ async fn to_all_or_nobody_asks_before_data_and_resets() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_answer_does_not_wait_for_what_follows_a_refusal() {
+    for extensions in [usual as fn(&str) -> Answer, plain] {
+        let (io, _peer) = serve(move |line| match line {
+            _ if line.starts_with("RCPT") => "550 5.1.1 no".into(),
+            "DATA" | "RSET" => Answer::Silence,
+            _ => extensions(line),
+        });
+        let mut session = session(io).await;
+        let started = Instant::now();
+        let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
+        assert_eq!(outcome.unwrap_err().reason(), Reason::RecipientsRejected);
+        assert_eq!(started.elapsed(), Duration::ZERO);
+        assert!(!session.is_reusable());
+
+        session.settle().await;
+        assert_eq!(started.elapsed(), TIDY_UP_LIMIT);
+        assert!(!session.is_reusable());
+    }
+}
+
 #[tokio::test]
 async fn a_message_that_nobody_gets_is_a_lone_dot() {
     let (io, peer) = serve(but("RCPT", || "550 5.1.1 no"));
     let mut session = session(io).await;
     let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
     assert_eq!(outcome.unwrap_err().reason(), Reason::RecipientsRejected);
+    session.settle().await;
     assert!(session.is_reusable());
     drop(session);
     let seen = peer.await.unwrap();
@@ -388,6 +412,7 @@ async fn a_message_that_somebody_would_get_is_not_ended() {
     let mut session = session(io).await;
     let outcome = send(&mut session, &envelope(1), &body(MESSAGE)).await;
     assert_eq!(outcome.unwrap_err().reason(), Reason::SenderRejected);
+    session.settle().await;
     assert!(!session.is_reusable());
     drop(session);
     assert!(peer.await.unwrap().messages.is_empty());
@@ -404,6 +429,7 @@ async fn a_relay_that_closes_behind_a_refusal_is_left() {
         let mut session = session(io).await;
         let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
         assert_eq!(outcome.unwrap_err().reason(), Reason::RecipientsRejected);
+        session.settle().await;
         assert!(!session.is_reusable(), "{closing}");
     }
 }
