@@ -168,7 +168,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         }
         let parameters = MailParameters {
             size: offered.size.then_some(size),
-            is_8bit: body.is_8bit,
+            // Header fields in UTF-8 are no 7-bit message (RFC 6152 section 3).
+            is_8bit: body.is_8bit || body.needs_smtputf8 && offered.eight_bit_mime,
             smtputf8,
         };
         Ok(Commands::mail(envelope.reverse_path.as_ref(), parameters))

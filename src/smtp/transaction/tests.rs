@@ -96,11 +96,14 @@ async fn mail_says_what_the_relay_takes_and_the_mail_needs() {
     let mut utf8 = envelope(1);
     utf8.forward_paths.push("ü@example.com".parse().unwrap());
     utf8.reverse_path = None;
+    let mut header = body("A: ä\r\n\r\n");
+    header.needs_smtputf8 = true;
     send(&mut session, &envelope(1), &body(MESSAGE))
         .await
         .unwrap();
     send(&mut session, &envelope(1), &eight_bit).await.unwrap();
     send(&mut session, &utf8, &body(MESSAGE)).await.unwrap();
+    send(&mut session, &envelope(1), &header).await.unwrap();
     drop(session);
     let lines = peer.await.unwrap().lines;
     let mails: Vec<_> = lines
@@ -113,6 +116,7 @@ async fn mail_says_what_the_relay_takes_and_the_mail_needs() {
             "MAIL FROM:<sender@example.com> SIZE=23",
             "MAIL FROM:<sender@example.com> SIZE=4 BODY=8BITMIME",
             "MAIL FROM:<> SIZE=23 SMTPUTF8",
+            "MAIL FROM:<sender@example.com> SIZE=9 BODY=8BITMIME SMTPUTF8",
         ]
     );
 }
