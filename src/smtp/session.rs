@@ -17,6 +17,7 @@ use super::{
     error::{Error, Halt},
     opening::Opening,
     step::Step,
+    transaction::Standing,
 };
 use crate::report::{
     self, RecipientResult, RelayEndpoint, RelayOrigin, Stage, Timings, TlsSession,
@@ -34,6 +35,8 @@ pub struct Session<IO = TcpStream> {
     /// Whether another transaction may follow. `false` while one is under way,
     /// so that one that is dropped leaves it so.
     pub(super) is_usable: bool,
+    /// What a refused transaction left to be tidied up.
+    pub(super) unsettled: Option<Standing>,
     place: Place,
     tls: Option<TlsSession>,
     timings: Timings,
@@ -101,6 +104,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 extensions,
                 limits: target.limits,
                 is_usable: true,
+                unsettled: None,
                 place,
                 tls: opening.tls,
                 timings: opening.timings,
@@ -128,6 +132,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
 
     /// Says QUIT where that has a meaning, and closes, within a bounded time.
     pub async fn quit(mut self) {
+        self.settle().await;
         let nobody = Progress::default();
         let step = Step::enter(&nobody, Stage::Quit, QUIT_LIMIT);
         // A relay that waits for the message would take it for part of that,

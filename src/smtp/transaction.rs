@@ -27,8 +27,7 @@ use crate::{
 const CHUNK: usize = 64 * 1024;
 /// Room for the dots and the end that come on top.
 const SPARE: usize = 256;
-/// How long a transaction that failed may take to leave the session in order.
-/// The answer waits for it.
+/// How long it may take to leave the session in order after a refusal.
 const TIDY_UP_LIMIT: Duration = Duration::from_secs(5);
 
 /// A message, ready to be sent: lines end in CRLF, and so does the last.
@@ -66,8 +65,8 @@ pub struct Delivered {
 
 /// Where the conversation stands, so that a transaction that stops can be
 /// tidied up.
-#[derive(Clone, Copy, Default)]
-struct Standing {
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Standing {
     /// Replies that are still due.
     due: usize,
     /// The last of them is to DATA.
@@ -79,8 +78,8 @@ struct Standing {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
-    /// Carries out one transaction. After an error that leaves the session in
-    /// order (a refusal), [`Session::is_reusable`] is still true.
+    /// Carries out one transaction. After a refusal, [`Session::settle`] makes
+    /// room for another: what it waits for changes nothing about the answer.
     pub async fn send(
         &mut self,
         transaction: Transaction<'_>,
@@ -135,11 +134,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 .await
         }
         .await;
-        self.is_usable = match &outcome {
-            Ok(_) => true,
-            Err(halt) => halt.is_orderly() && self.tidy_up(standing, progress).await,
-        };
+        match &outcome {
+            Ok(_) => self.is_usable = true,
+            Err(halt) => self.unsettled = halt.is_orderly().then_some(standing),
+        }
         outcome
+    }
+
+    /// Leaves a session whose last transaction was refused in order, within a
+    /// bounded time. [`Session::is_reusable`] tells whether that went well.
+    pub async fn settle(&mut self) {
+        if let Some(standing) = self.unsettled.take() {
+            self.is_usable = self.tidy_up(standing).await;
+        }
     }
 
     /// MAIL with what it has to say, or why the relay cannot take this mail.
@@ -161,7 +168,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         }
         let parameters = MailParameters {
             size: offered.size.then_some(size),
-            is_8bit: body.is_8bit,
+            // Header fields in UTF-8 are no 7-bit message (RFC 6152 section 3).
+            is_8bit: body.is_8bit || body.needs_smtputf8 && offered.eight_bit_mime,
             smtputf8,
         };
         Ok(Commands::mail(envelope.reverse_path.as_ref(), parameters))
@@ -293,11 +301,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
 
     /// Hears the replies that are due, and ends what is open. Whether the
     /// session is in order then.
-    async fn tidy_up(&mut self, standing: Standing, progress: &Progress) -> bool {
+    async fn tidy_up(&mut self, standing: Standing) -> bool {
         if standing.in_data {
             return false;
         }
-        let step = Step::enter(progress, progress.stage(), TIDY_UP_LIMIT);
+        let nobody = Progress::default();
+        let step = Step::enter(&nobody, Stage::Quit, TIDY_UP_LIMIT);
         let tidy = async {
             let mut replies = Vec::new();
             for _ in 0..standing.due {

@@ -92,11 +92,14 @@ async fn mail_says_what_the_relay_takes_and_the_mail_needs() {
     let mut utf8 = envelope(1);
     utf8.forward_paths.push("ü@example.com".parse().unwrap());
     utf8.reverse_path = None;
+    let mut header = body("A: ä\r\n\r\n");
+    header.needs_smtputf8 = true;
     send(&mut session, &envelope(1), &body(MESSAGE))
         .await
         .unwrap();
     send(&mut session, &envelope(1), &eight_bit).await.unwrap();
     send(&mut session, &utf8, &body(MESSAGE)).await.unwrap();
+    send(&mut session, &envelope(1), &header).await.unwrap();
     let lines = lines(&peer.relay);
     let mails: Vec<_> = lines
         .iter()
@@ -108,6 +111,7 @@ async fn mail_says_what_the_relay_takes_and_the_mail_needs() {
             "MAIL FROM:<sender@example.com> SIZE=23",
             "MAIL FROM:<sender@example.com> SIZE=4 BODY=8BITMIME",
             "MAIL FROM:<> SIZE=23 SMTPUTF8",
+            "MAIL FROM:<sender@example.com> SIZE=9 BODY=8BITMIME SMTPUTF8",
         ]
     );
 }
@@ -187,6 +191,7 @@ async fn failing(relay: Builder) -> (Reason, Stage, Vec<RecipientState>, bool) {
     let mut session = session(io).await;
     let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
     let failure = outcome.unwrap_err().into_failure();
+    session.settle().await;
     assert!(peer.relay.mails().is_empty());
     (
         failure.reason,
@@ -305,6 +310,7 @@ async fn to_all_or_nobody_asks_before_data_and_resets() {
         assert_eq!(failure.reason, Reason::RecipientsRejected);
         assert_eq!(states(&failure.recipients), [NotSent, Rejected, NotSent]);
         assert_eq!(failure.recipients[0].reply, None);
+        session.settle().await;
         assert!(session.is_reusable());
 
         send_as(&mut session, &envelope(1), &body(MESSAGE), all)
@@ -321,6 +327,27 @@ async fn to_all_or_nobody_asks_before_data_and_resets() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_answer_does_not_wait_for_what_follows_a_refusal() {
+    for relay in [usual(), plain()] {
+        let script = Script::new()
+            .at(At::AnyRcpt, Answer::reply("550 5.1.1 no"))
+            .at(At::Data, Answer::stall())
+            .at(At::Rset, Answer::stall());
+        let (io, _peer) = serve(relay.script(script)).await;
+        let mut session = session(io).await;
+        let started = Instant::now();
+        let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
+        assert_eq!(outcome.unwrap_err().reason(), Reason::RecipientsRejected);
+        assert_eq!(started.elapsed(), Duration::ZERO);
+        assert!(!session.is_reusable());
+
+        session.settle().await;
+        assert_eq!(started.elapsed(), TIDY_UP_LIMIT);
+        assert!(!session.is_reusable());
+    }
+}
+
 #[tokio::test]
 async fn a_message_that_nobody_gets_is_a_lone_dot() {
     let script = Script::new()
@@ -331,6 +358,7 @@ async fn a_message_that_nobody_gets_is_a_lone_dot() {
     let mut session = session(io).await;
     let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
     assert_eq!(outcome.unwrap_err().reason(), Reason::RecipientsRejected);
+    session.settle().await;
     assert!(session.is_reusable());
     drop(session);
     let relay = peer.done().await;
@@ -348,6 +376,7 @@ async fn a_message_that_somebody_would_get_is_not_ended() {
     let mut session = session(io).await;
     let outcome = send(&mut session, &envelope(1), &body(MESSAGE)).await;
     assert_eq!(outcome.unwrap_err().reason(), Reason::SenderRejected);
+    session.settle().await;
     assert!(!session.is_reusable());
     drop(session);
     let relay = peer.done().await;
@@ -366,6 +395,7 @@ async fn a_relay_that_closes_behind_a_refusal_is_left() {
         let mut session = session(io).await;
         let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
         assert_eq!(outcome.unwrap_err().reason(), Reason::RecipientsRejected);
+        session.settle().await;
         assert!(!session.is_reusable(), "{closing:?}");
     }
 }

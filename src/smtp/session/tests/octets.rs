@@ -130,6 +130,7 @@ proptest! {
                             }
                         }
                     }
+                    session.settle().await;
                 }
                 session.quit().await;
             }

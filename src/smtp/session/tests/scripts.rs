@@ -293,6 +293,7 @@ fn play(case: &Case, script: Script) -> (Vec<Sent>, TestRelay, Transcript) {
                 let number = sent.len() + 1;
                 sent.push(send(case, &mut session, number, patience).await);
                 check_words(case, sent.last().unwrap(), &transcript);
+                session.settle().await;
             }
             session.quit().await;
         }
