@@ -9,11 +9,11 @@ use crate::{
 pub fn remedies(failure: &RelayFailure, target: &Target) -> Vec<Remedy> {
     let mut remedies = Advisor { failure, target }.advise();
     // Another port is no advice to who uses it already.
-    let port = target.port.to_string();
-    remedies.retain(|it| {
-        let setting = it.setting.as_ref();
-        !setting.is_some_and(|(key, value)| key.ends_with(".port") && *value == port)
-    });
+    let here = target
+        .relay
+        .as_ref()
+        .map(|name| (format!("relays.{name}.port"), target.port.to_string()));
+    remedies.retain(|it| it.setting.is_none() || it.setting != here);
     remedies
 }
 
