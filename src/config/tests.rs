@@ -14,6 +14,7 @@ use crate::{
 
 mod random;
 mod relays;
+mod remedies;
 mod secrets;
 
 const RELAY: &str = "[relays.primary]\nhost = \"smtp.example.com\"\n";
