@@ -246,6 +246,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             return Err(refused(&step, reply));
         }
         standing.in_data = true;
+        self.has_begun_message = true;
 
         let mut stuffed = Stuffed::new(&body.bytes);
         let mut chunk = Vec::with_capacity(CHUNK.min(body.bytes.len()) + SPARE);

@@ -72,6 +72,7 @@ async fn a_warm_mail_takes_two_round_trips_with_pipelining_and_three_and_the_rec
             );
             assert!(session.is_reusable());
             assert!(!session.facts().reused);
+            assert!(session.resume());
             send(&mut session, &envelope(recipients), &body(MESSAGE))
                 .await
                 .unwrap();
