@@ -39,9 +39,9 @@ pub struct Directory {
 #[derive(Debug)]
 struct Entry {
     relay: Relay,
-    /// The relay's TLS settings over the global ones.
+    /// The relay's TLS settings over the global ones, the mode among them.
     tls: tls::Settings,
-    /// For mails that bring no TLS settings.
+    /// For mails that change no TLS setting.
     connector: tls::Connector,
     /// For those that do.
     variants: Connectors,
@@ -117,7 +117,7 @@ impl Directory {
         let farewells = TaskTracker::new();
         let mut relays = BTreeMap::new();
         for relay in &settings.relays {
-            let tls = settings.tls.clone().merge(relay.tls.clone());
+            let tls = with_mode(settings.tls.clone().merge(relay.tls.clone()), relay.port);
             let connector = tls::Connector::new(&tls, &relay.host.to_server_name(), &roots)
                 .map_err(|source| BadRelay {
                     relay: relay.name.clone(),
@@ -176,7 +176,7 @@ impl Directory {
     ) -> Result<smtp::Target, Refusal> {
         let Entry {
             relay,
-            tls,
+            tls: own,
             connector,
             variants,
             ..
@@ -186,12 +186,12 @@ impl Directory {
             .ok_or_else(|| Refusal::NotFound(name.clone()))?;
         let permission = Permission {
             origin: RelayOrigin::Configured,
-            mode: mode(tls, relay.port),
-            base: tls,
+            mode: mode(own, relay.port),
+            base: own,
             allowed: &relay.allow_tls_options,
         };
         let tls = permit(&permission, request)?;
-        let connector = if request.is_empty() {
+        let connector = if tls == *own {
             connector.clone()
         } else {
             self.connector(variants, &tls, &relay.host, relay.port)?
@@ -253,11 +253,7 @@ impl Directory {
         let policy = Policy {
             host: host.clone(),
             port,
-            tls: tls::Settings {
-                // Said or left to the port, it is the same.
-                mode: Some(mode(tls, port)),
-                ..tls.clone()
-            },
+            tls: with_mode(tls.clone(), port),
         };
         known.get(policy, &self.roots).map_err(Refusal::TlsConflict)
     }
@@ -324,6 +320,14 @@ impl Directory {
 
 fn mode(tls: &tls::Settings, port: u16) -> TlsMode {
     tls.mode.unwrap_or_else(|| TlsMode::of_port(port))
+}
+
+/// Said or left to the port, the mode is the same.
+fn with_mode(tls: tls::Settings, port: u16) -> tls::Settings {
+    tls::Settings {
+        mode: Some(mode(&tls, port)),
+        ..tls
+    }
 }
 
 fn permit(permission: &Permission<'_>, request: &tls::Settings) -> Result<tls::Settings, Refusal> {

@@ -85,11 +85,11 @@ pub(super) struct Pool<S> {
     /// One permit for each connection that is not idle. An idle one has none,
     /// but whoever would open one too many has to end an idle one first.
     room: Arc<Semaphore>,
-    shelf: Mutex<Shelf<S>>,
+    stock: Mutex<Stock<S>>,
     farewells: TaskTracker,
 }
 
-struct Shelf<S> {
+struct Stock<S> {
     /// The one that was used last is last.
     idle: Vec<Idle<S>>,
     /// Whether a task looks for those that were idle for too long.
@@ -124,7 +124,7 @@ pub(super) enum Taken<S> {
     Cold(Slot<S>),
 }
 
-/// What the shelf has.
+/// What the stock has.
 enum Pick<S> {
     Ready(S),
     /// Nothing that fits. This one has to go first.
@@ -138,7 +138,7 @@ impl<S: Keep> Pool<S> {
         Self {
             limits,
             room: Arc::new(Semaphore::new(limits.max_connections)),
-            shelf: Mutex::new(Shelf {
+            stock: Mutex::new(Stock {
                 idle: Vec::new(),
                 is_watched: false,
                 is_closed: false,
@@ -168,10 +168,10 @@ impl<S: Keep> Pool<S> {
 
     /// How many connections there are.
     pub(super) fn connections(&self) -> Connections {
-        let idle = self.shelf().idle.len();
+        let idle = self.lock().idle.len();
         Connections {
             max: self.limits.max_connections,
-            // Between the shelf and the permit one may be counted twice.
+            // Between the stock and the permit one may be counted twice.
             open: (self.in_use() + idle).min(self.limits.max_connections),
             idle,
         }
@@ -180,9 +180,9 @@ impl<S: Keep> Pool<S> {
     /// Ends what is idle, and keeps nothing any more.
     pub(super) fn close(&self) {
         let idle = {
-            let mut shelf = self.shelf();
-            shelf.is_closed = true;
-            std::mem::take(&mut shelf.idle)
+            let mut stock = self.lock();
+            stock.is_closed = true;
+            std::mem::take(&mut stock.idle)
         };
         for Idle { session, .. } in idle {
             self.farewells.spawn(session.quit());
@@ -191,37 +191,37 @@ impl<S: Keep> Pool<S> {
 
     /// The last that was used and fits. Those that have ended are dropped.
     fn pick(&self, target: &S::Target) -> Pick<S> {
-        let mut shelf = self.shelf();
+        let mut stock = self.lock();
         let fits = |idle: &Idle<S>| idle.session.serves(target);
-        while let Some(at) = shelf.idle.iter().rposition(fits) {
-            let mut session = shelf.idle.remove(at).session;
+        while let Some(at) = stock.idle.iter().rposition(fits) {
+            let mut session = stock.idle.remove(at).session;
             if session.resume() {
                 return Pick::Ready(session);
             }
         }
         // Counts at least what is in use: the caller has its permit.
-        if self.in_use() + shelf.idle.len() > self.limits.max_connections && !shelf.idle.is_empty()
+        if self.in_use() + stock.idle.len() > self.limits.max_connections && !stock.idle.is_empty()
         {
-            return Pick::InTheWay(shelf.idle.remove(0).session);
+            return Pick::InTheWay(stock.idle.remove(0).session);
         }
         Pick::Nothing
     }
 
     fn keep(self: Arc<Self>, session: S, permit: OwnedSemaphorePermit) {
-        let mut shelf = self.shelf();
-        if shelf.is_closed {
-            drop(shelf);
+        let mut stock = self.lock();
+        if stock.is_closed {
+            drop(stock);
             return self.dismiss(session, permit);
         }
-        shelf.idle.push(Idle {
+        stock.idle.push(Idle {
             session,
             since: Instant::now(),
         });
-        if !shelf.is_watched {
-            shelf.is_watched = true;
+        if !stock.is_watched {
+            stock.is_watched = true;
             tokio::spawn(watch(Arc::downgrade(&self)));
         }
-        drop(shelf);
+        drop(stock);
         // The next in line may have it.
         drop(permit);
     }
@@ -236,19 +236,19 @@ impl<S: Keep> Pool<S> {
 
     /// Ends what was idle for too long. When to look again, if there is cause.
     fn expire(&self) -> Option<Instant> {
-        let mut shelf = self.shelf();
+        let mut stock = self.lock();
         let now = Instant::now();
         let end = |idle: &Idle<S>| idle.since + self.limits.idle_time;
-        let expired = shelf.idle.partition_point(|idle| end(idle) <= now);
-        for Idle { session, .. } in shelf.idle.drain(..expired) {
+        let expired = stock.idle.partition_point(|idle| end(idle) <= now);
+        for Idle { session, .. } in stock.idle.drain(..expired) {
             // Without a place, one that is about to be opened would be one too
             // many during the farewell.
             if let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() {
                 self.dismiss(session, permit);
             }
         }
-        let next = shelf.idle.first().map(end);
-        shelf.is_watched = next.is_some();
+        let next = stock.idle.first().map(end);
+        stock.is_watched = next.is_some();
         next
     }
 
@@ -258,12 +258,12 @@ impl<S: Keep> Pool<S> {
 }
 
 impl<S> Pool<S> {
-    fn shelf(&self) -> MutexGuard<'_, Shelf<S>> {
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Stock<S>> {
+        self.stock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_empty(&self) -> bool {
-        self.shelf().idle.is_empty()
+        self.lock().idle.is_empty()
     }
 }
 
@@ -321,7 +321,7 @@ impl<S> fmt::Debug for Pool<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
             .field("limits", &self.limits)
-            .field("idle", &self.shelf().idle.len())
+            .field("idle", &self.lock().idle.len())
             .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,11 @@ use std::{
 use tokio::{sync::Notify, time::advance};
 
 use super::*;
+use crate::{
+    report::{RelayOrigin, TlsMode},
+    smtp::{Credentials, Resolver, Target, TimeLimits},
+    tls,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -286,16 +291,16 @@ async fn what_is_idle_for_too_long_ends_and_nothing_else() {
     fixture.shelve(&["a", "b"]).await;
     tokio::time::sleep(10 * SECOND).await;
     fixture.warm("relay").await.put_back();
-    tokio::time::sleep(20 * SECOND - Duration::from_millis(1)).await;
+    tokio::time::sleep(Duration::from_millis(19_999)).await;
     assert_eq!(fixture.log.all(), [""; 0]);
     tokio::time::sleep(Duration::from_millis(2)).await;
     assert_eq!(fixture.log.all(), ["quit a", "closed a"]);
-    tokio::time::sleep(10 * SECOND - Duration::from_millis(2)).await;
+    tokio::time::sleep(Duration::from_millis(9_998)).await;
     assert_eq!(fixture.counts(), (1, 1));
     tokio::time::sleep(Duration::from_millis(2)).await;
     assert_eq!(fixture.log.all()[2..], ["quit b", "closed b"]);
     assert_eq!(fixture.counts(), (0, 0));
-    assert!(!fixture.pool.shelf().is_watched);
+    assert!(!fixture.pool.lock().is_watched);
 
     // The watch begins anew.
     fixture.shelve(&["c"]).await;
@@ -361,4 +366,98 @@ async fn the_bound_holds_in_a_crowd() {
     for caller in callers.collect::<Vec<_>>() {
         caller.await.unwrap();
     }
+}
+
+fn custom_target() -> Target {
+    let host: crate::smtp::Host = "mail.example.com".parse().unwrap();
+    let roots = tls::SystemRoots::bundled();
+    Target {
+        relay: None,
+        origin: RelayOrigin::Custom,
+        port: 587,
+        mode: TlsMode::Starttls,
+        tls: tls::Connector::new(&tls::Settings::default(), &host.to_server_name(), &roots)
+            .unwrap(),
+        credentials: None,
+        ehlo_name: "client.example.com".into(),
+        limits: TimeLimits::default(),
+        resolver: Resolver::new(),
+        host,
+    }
+}
+
+#[tokio::test]
+async fn each_account_of_a_custom_relay_has_a_pool_of_its_own() {
+    let base = custom_target();
+    let with = |secret: &str| Target {
+        credentials: Some(Credentials::Password {
+            username: "ada".into(),
+            password: secret.into(),
+        }),
+        ..base.clone()
+    };
+    let elsewhere = Target {
+        host: "mail.example.net".parse().unwrap(),
+        ..base.clone()
+    };
+    let port = Target {
+        port: 465,
+        ..base.clone()
+    };
+    let pools = CustomPools::<Fake>::new(LIMITS, TaskTracker::new());
+    let targets = [base.clone(), with("p"), with("q"), elsewhere, port];
+    let all: Vec<_> = targets.iter().map(|target| pools.get(target)).collect();
+    for (number, pool) in all.iter().enumerate() {
+        for (other, target) in targets.iter().enumerate() {
+            let is_same = Arc::ptr_eq(pool, &pools.get(target));
+            assert_eq!(is_same, number == other, "{number} and {other}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn pools_of_custom_relays_that_nobody_uses_are_bounded() {
+    let fixture = Fixture::new(PoolLimits {
+        max_connections: 1000,
+        ..LIMITS
+    });
+    let farewells = TaskTracker::new();
+    let pools = CustomPools::<Fake>::new(LIMITS, farewells.clone());
+    let base = custom_target();
+    let at = |port| Target {
+        port,
+        ..base.clone()
+    };
+    let slot = |pool: Arc<Pool<Fake>>| async move {
+        match pool.take(&"relay").await {
+            Taken::Cold(slot) => slot,
+            Taken::Warm(_) => panic!("there is one"),
+        }
+    };
+    let in_use = slot(pools.get(&at(1))).await;
+    // Without connections, nothing is kept.
+    for port in 1000..2000 {
+        pools.get(&at(port));
+    }
+    for port in 2000..2100 {
+        let slot = slot(pools.get(&at(port))).await;
+        slot.hold(fixture.fake("a", "relay")).put_back();
+    }
+    farewells.close();
+    farewells.wait().await;
+    // Those that were asked for last are kept, and the rest took leave.
+    let kept = 2100 - 64;
+    assert_eq!(fixture.open.load(Ordering::SeqCst), 64);
+    let quits = fixture.log.all();
+    let quits = quits.iter().filter(|line| line.starts_with("quit"));
+    assert_eq!(quits.count(), 36);
+    assert_eq!(pools.get(&at(kept)).connections().idle, 1);
+    // The one in use still knows its bound.
+    assert_eq!(pools.get(&at(1)).connections().open, 1);
+    drop(in_use);
+    assert_eq!(pools.get(&at(kept - 1)).connections().idle, 0);
+
+    pools.close();
+    farewells.wait().await;
+    assert_eq!(fixture.open.load(Ordering::SeqCst), 0);
 }
