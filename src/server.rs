@@ -92,6 +92,7 @@ pub async fn run(
     if timeout(config.server.drain, drained).await.is_err() {
         warn!("stopped with calls still under way");
     }
+    sender.disconnect().await;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use super::{
     value::Node,
 };
 use crate::{
-    relay::{AllowedHosts, CustomRelays, Relay, RelayName, Route, Settings, TlsOption},
+    relay::{AllowedHosts, CustomRelays, PoolLimits, Relay, RelayName, Route, Settings, TlsOption},
     report::TlsMode,
     smtp::{Host, TimeLimits},
 };
@@ -19,6 +19,8 @@ use crate::{
 const DEFAULT_PORT: u16 = 587;
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_hours(1);
+const MOST_CONNECTIONS: usize = 1000;
+const MOST_MAILS: usize = 1_000_000;
 
 /// Reads everything about relays.
 pub(super) fn settings(root: &Section<'_>) -> Settings {
@@ -114,6 +116,7 @@ fn relay(
         credentials,
         ehlo_name,
         limits,
+        pool: pool(&section.section("pool")),
     })
 }
 
@@ -213,6 +216,7 @@ fn custom(section: &Section<'_>, ehlo_name: String) -> CustomRelays {
             .read("ehlo_name", kind::domain_or_literal)
             .unwrap_or(ehlo_name),
         limits: limits(&section.section("limits")),
+        pool: pool(&section.section("pool")),
     }
 }
 
@@ -232,6 +236,21 @@ fn tls_options(section: &Section<'_>) -> Vec<TlsOption> {
     section
         .read_list("allow_tls_options", kind::one_of)
         .unwrap_or_default()
+}
+
+fn pool(section: &Section<'_>) -> PoolLimits {
+    let default = PoolLimits::default();
+    PoolLimits {
+        max_connections: section
+            .read("max_connections", kind::count(1..=MOST_CONNECTIONS))
+            .unwrap_or(default.max_connections),
+        idle_time: section
+            .read("idle_time", kind::duration(SHORTEST..=LONGEST))
+            .unwrap_or(default.idle_time),
+        max_mails: section
+            .read("max_mails", kind::count(1..=MOST_MAILS))
+            .unwrap_or(default.max_mails),
+    }
 }
 
 fn limits(section: &Section<'_>) -> TimeLimits {

@@ -285,6 +285,14 @@ impl Advisor<'_> {
                 "The relay may have the mail. Ask again with the same request ID, or look at the \
                  relay's log, before sending it again.",
             )],
+            DeadlineExceeded if self.failure.stage == Stage::PoolWait => vec![
+                caller(
+                    Action::RetryLater,
+                    "Allow more time, or send fewer mails at a time: all connections to the relay \
+                     were in use.",
+                ),
+                self.more_connections(),
+            ],
             DeadlineExceeded => vec![caller(
                 Action::RetryLater,
                 "Allow more time: set a longer deadline on the call.",
@@ -422,6 +430,20 @@ impl Advisor<'_> {
             "tls.server_name",
             name.map(String::as_str),
         )
+    }
+
+    /// Only the operator can allow more, whoever described the relay.
+    fn more_connections(&self) -> Remedy {
+        let section = match (self.target.origin, &self.target.relay) {
+            (RelayOrigin::Configured, Some(name)) => format!("relays.{name}"),
+            _ => "custom_relays".into(),
+        };
+        Remedy {
+            action: Action::Investigate,
+            party: Party::Operator,
+            summary: "Allow more connections to the relay, if it takes more.".into(),
+            setting: Some((format!("{section}.pool.max_connections"), String::new())),
+        }
     }
 
     fn add_trust_anchor(&self, summary: &str) -> Remedy {

@@ -2,7 +2,7 @@
 
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
-use super::RelayName;
+use super::{PoolLimits, RelayName};
 use crate::{smtp, tls};
 
 /// Which relay carries a mail.
@@ -46,6 +46,8 @@ pub struct Relay {
     pub ehlo_name: String,
     /// How long each step may take.
     pub limits: smtp::TimeLimits,
+    /// How many connections there may be.
+    pub pool: PoolLimits,
 }
 
 /// A field of `TlsOptions` that an operator can let callers change.
@@ -73,6 +75,8 @@ pub struct CustomRelays {
     pub ehlo_name: String,
     /// How long each step may take.
     pub limits: smtp::TimeLimits,
+    /// How many connections there may be to each, for each of its users.
+    pub pool: PoolLimits,
 }
 
 impl CustomRelays {

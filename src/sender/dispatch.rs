@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::task::TaskTracker;
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use super::{Answer, Deadline, Sent, Ticket};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         Confidence, Reason, RecipientResult, RecipientState, RelayEndpoint, RelayFailure, Session,
         Stage,
     },
-    smtp::{self, Progress},
+    smtp::{self, Delivered, Progress},
 };
 
 /// Everything that a transaction needs.
@@ -93,18 +93,7 @@ impl Dispatch {
             failure.remedies = relay::remedies(&failure, &self.target);
             failure
         };
-        let mut session = smtp::Session::open(&self.target, progress)
-            .await
-            .map_err(explain)?;
-        let transaction = smtp::Transaction {
-            envelope: &self.envelope,
-            body: &self.composed.body,
-            policy: self.policy,
-        };
-        let result = session.send(transaction, progress).await;
-        let facts = session.facts();
-        // The answer does not wait for the relay's farewell.
-        self.tasks.spawn(session.quit());
+        let (result, facts) = self.converse(progress).await.map_err(explain)?;
         drop(self.permit);
         let delivered = result.map_err(explain)?;
         let mut session: Session = facts;
@@ -117,6 +106,38 @@ impl Dispatch {
             size_bytes: self.composed.body.bytes.len() as u64,
             replayed: false,
         })
+    }
+}
+
+type Outcome<T> = Result<T, Box<smtp::Error>>;
+
+impl Dispatch {
+    /// Carries the mail out on a session from the pool, and gives the session
+    /// back. The outer error is that there was no session.
+    async fn converse(&self, progress: &Progress) -> Outcome<(Outcome<Delivered>, Session)> {
+        let mut lease = self.directory.lease(&self.target, progress).await?;
+        let mut result = self.carry(lease.session(), progress).await;
+        if lease.is_warm()
+            && let Err(error) = &result
+            && error.is_stale()
+        {
+            debug!(%error, "an idle connection was lost; trying a fresh one");
+            lease = lease.renew(&self.target, progress).await?;
+            result = self.carry(lease.session(), progress).await;
+        }
+        let facts = lease.facts();
+        lease.put_back();
+        Ok((result, facts))
+    }
+
+    /// Carries the mail out on one session.
+    async fn carry(&self, session: &mut smtp::Session, progress: &Progress) -> Outcome<Delivered> {
+        let transaction = smtp::Transaction {
+            envelope: &self.envelope,
+            body: &self.composed.body,
+            policy: self.policy,
+        };
+        session.send(transaction, progress).await
     }
 }
 

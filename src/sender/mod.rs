@@ -199,6 +199,12 @@ impl Sender {
         self.tasks.wait().await;
     }
 
+    /// Takes leave of the relays, within some seconds. Connections in use are
+    /// closed when their transactions end.
+    pub async fn disconnect(&self) {
+        self.directory.disconnect().await;
+    }
+
     async fn dispatch(
         &self,
         order: Order,

@@ -14,7 +14,7 @@ use super::{
     connect::connect,
     connection::Connection,
     ehlo::Extensions,
-    error::{Error, Halt},
+    error::{Error, Halt, Kind},
     opening::Opening,
     step::Step,
     transaction::Standing,
@@ -37,10 +37,15 @@ pub struct Session<IO = TcpStream> {
     pub(super) is_usable: bool,
     /// What a refused transaction left to be tidied up.
     pub(super) unsettled: Option<Standing>,
+    /// Whether octets of the message may be written, in the transaction under
+    /// way or in the last one.
+    pub(super) has_begun_message: bool,
+    target: Target,
     place: Place,
     tls: Option<TlsSession>,
     timings: Timings,
     transactions: usize,
+    has_rested: bool,
 }
 
 /// Which relay it is, for reports.
@@ -105,10 +110,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 limits: target.limits,
                 is_usable: true,
                 unsettled: None,
+                has_begun_message: false,
+                target: target.clone(),
                 place,
                 tls: opening.tls,
                 timings: opening.timings,
                 transactions: 0,
+                has_rested: false,
             }),
             Err(halt) => Err(place.error(halt, Vec::new())),
         }
@@ -119,12 +127,32 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         self.is_usable && self.connection.is_quiet()
     }
 
+    /// Whether this is the session that opening one for `target` would give.
+    pub fn serves(&self, target: &Target) -> bool {
+        self.target.is_same_as(target)
+    }
+
+    /// Takes the session up for another mail, after a rest. One look at the
+    /// socket, and not a word to the relay: `false` when the relay has closed
+    /// the connection meanwhile, or has said something, such as 421.
+    pub fn resume(&mut self) -> bool {
+        // What it cost to get here was the price of an earlier mail.
+        self.timings = Timings::default();
+        self.has_rested = true;
+        self.is_usable && !self.connection.is_interrupted()
+    }
+
+    /// How many transactions it has carried out, or begun.
+    pub fn transactions(&self) -> usize {
+        self.transactions
+    }
+
     /// Facts about the session, as the last transaction saw it.
     pub fn facts(&self) -> report::Session {
         report::Session {
             endpoint: self.place.endpoint.clone(),
             tls: self.tls.clone(),
-            reused: self.transactions > 1,
+            reused: self.has_rested,
             extensions: self.extensions.lines.clone(),
             timings: self.timings,
         }
@@ -144,13 +172,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         let _ = step.wait(self.connection.close()).await;
     }
 
-    /// A transaction begins. What the session cost before it was the price of
-    /// the first one.
+    /// A transaction begins.
     pub(super) fn count_transaction(&mut self) {
-        if self.transactions > 0 {
-            self.timings = Timings::default();
-        }
         self.transactions += 1;
+        self.has_begun_message = false;
     }
 
     pub(super) fn time_transaction(&mut self, elapsed: Duration) {
@@ -158,7 +183,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     }
 
     pub(super) fn error(&self, halt: Halt, recipients: Vec<RecipientResult>) -> Box<Error> {
-        self.place.clone().error(halt, recipients)
+        let is_stale = halt.is_loss() && !self.has_begun_message;
+        Box::new(Error {
+            is_stale,
+            ..*self.place.clone().error(halt, recipients)
+        })
     }
 }
 
@@ -182,7 +211,15 @@ impl Place {
             endpoint: self.endpoint,
             origin: self.origin,
             recipients,
+            is_stale: false,
         })
+    }
+}
+
+impl Error {
+    /// The caller gave up at `stage`, before there was a session.
+    pub fn abandoned(target: &Target, stage: Stage) -> Box<Self> {
+        Place::of(target, None).error(Halt::new(stage, Kind::Abandoned), Vec::new())
     }
 }
 

@@ -30,3 +30,32 @@ pub struct Target {
     /// Finds the host's addresses.
     pub resolver: Resolver,
 }
+
+impl Target {
+    /// Whether a session for one is as good as a session for the other. All
+    /// counts that the relay sees, and all that keeps it honest.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        // What is added to a target, and not thought of here, must not compile.
+        let Self {
+            relay,
+            origin,
+            host,
+            port,
+            mode,
+            tls,
+            credentials,
+            ehlo_name,
+            limits,
+            resolver: _,
+        } = self;
+        *relay == other.relay
+            && *origin == other.origin
+            && *host == other.host
+            && *port == other.port
+            && *mode == other.mode
+            && *tls == other.tls
+            && *credentials == other.credentials
+            && *ehlo_name == other.ehlo_name
+            && *limits == other.limits
+    }
+}

@@ -141,6 +141,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         outcome
     }
 
+    /// Whether a refused transaction left something for [`Session::settle`].
+    pub fn is_unsettled(&self) -> bool {
+        self.unsettled.is_some()
+    }
+
     /// Leaves a session whose last transaction was refused in order, within a
     /// bounded time. [`Session::is_reusable`] tells whether that went well.
     pub async fn settle(&mut self) {
@@ -254,6 +259,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             return Err(refused(&step, reply));
         }
         standing.in_data = true;
+        self.has_begun_message = true;
 
         let mut stuffed = Stuffed::new(&body.bytes);
         let mut chunk = Vec::with_capacity(CHUNK.min(body.bytes.len()) + SPARE);

@@ -7,6 +7,7 @@ use secrecy::ExposeSecret as _;
 use super::RELAY;
 use crate::{
     config::fixture::{Fixture, SECRET},
+    relay::PoolLimits,
     smtp::{Credentials, Host, TimeLimits},
 };
 
@@ -35,6 +36,11 @@ password_file = "password"
 [relays.primary.limits]
 end_of_data = "10m"
 mail = "1s"
+[relays.primary.pool]
+max_connections = 3
+idle_time = "10s"
+[custom_relays.pool]
+max_mails = 1
 "#,
         )
         .unwrap();
@@ -55,6 +61,13 @@ mail = "1s"
         ..TimeLimits::default()
     };
     assert_eq!(relay.limits, expected);
+    let expected = PoolLimits {
+        max_connections: 3,
+        idle_time: Duration::from_secs(10),
+        ..PoolLimits::default()
+    };
+    assert_eq!(relay.pool, expected);
+    assert_eq!(config.relay.custom.pool.max_mails, 1);
     let Some(Credentials::Password { username, password }) = &relay.credentials else {
         panic!("{:?}", relay.credentials);
     };

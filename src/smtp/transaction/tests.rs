@@ -66,6 +66,7 @@ async fn a_warm_mail_takes_two_round_trips_with_pipelining_and_three_and_the_rec
             let envelope = envelope(usize::try_from(recipients).unwrap());
             let mut before = peer.relay.counters();
             for is_warm in [false, true] {
+                assert!(!is_warm || session.resume());
                 let delivered = send(&mut session, &envelope, &body(MESSAGE)).await.unwrap();
                 let accepted = vec![Accepted; envelope.forward_paths.len()];
                 assert_eq!(states(&delivered.recipients), accepted);
@@ -562,4 +563,65 @@ async fn quit_waits_two_seconds_at_most() {
     let started = Instant::now();
     quiet.quit().await;
     assert_eq!(started.elapsed(), seconds(2));
+}
+
+#[tokio::test]
+async fn a_session_that_ended_while_it_rested_is_not_taken_up_again() {
+    for (answer, is_noticed) in [
+        (Answer::Say("250 2.0.0 queued".into()), None),
+        // Nobody has looked yet.
+        (Answer::Close("250 2.0.0 queued\r\n"), Some(false)),
+        (
+            Answer::Octets(b"250 2.0.0 queued\r\n421 4.3.2 bye\r\n".to_vec()),
+            Some(true),
+        ),
+    ] {
+        let mut answer = Some(answer);
+        let (io, peer) = serve(move |line| match line {
+            "." => answer.take().unwrap(),
+            _ => usual(line),
+        });
+        let mut session = session(io).await;
+        send(&mut session, &envelope(1), &body(MESSAGE))
+            .await
+            .unwrap();
+        if is_noticed == Some(false) {
+            peer.await.unwrap();
+        }
+        assert_eq!(session.is_reusable(), is_noticed != Some(true));
+        assert_eq!(session.resume(), is_noticed.is_none());
+        assert_eq!(session.transactions(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_before_the_message_is_told_from_every_other_failure() {
+    for (start, answer, is_stale) in [
+        ("MAIL", Answer::Close("421 4.3.2 bye\r\n"), true),
+        ("MAIL", Answer::Close(""), true),
+        ("MAIL", Answer::Say("421 4.3.2 bye".into()), true),
+        ("MAIL", Answer::Say("450 4.2.0 later".into()), false),
+        ("MAIL", Answer::Say("354 what".into()), false),
+        ("MAIL", Answer::Octets(b"what\r\n".to_vec()), false),
+        ("MAIL", Answer::Silence, false),
+        ("RCPT", Answer::Close(""), true),
+        ("RCPT", Answer::Say("421 4.3.2 bye".into()), true),
+        ("RCPT", Answer::Say("550 5.1.1 no".into()), false),
+        ("DATA", Answer::Close("421 4.3.2 bye\r\n"), true),
+        ("DATA", Answer::Close(""), true),
+        ("DATA", Answer::Close("354 go on\r\n"), false),
+        (".", Answer::Close("421 4.3.2 bye\r\n"), false),
+        (".", Answer::Close(""), false),
+    ] {
+        let mut answer = Some(answer);
+        let (io, _peer) = serve(move |line| match &mut answer {
+            Some(_) if line.starts_with(start) => answer.take().unwrap(),
+            _ => usual(line),
+        });
+        let mut session = session(io).await;
+        let error = send(&mut session, &envelope(1), &body(MESSAGE))
+            .await
+            .unwrap_err();
+        assert_eq!(error.is_stale(), is_stale, "{start}: {error}");
+    }
 }
