@@ -22,7 +22,7 @@ use crate::report::{
     self, RecipientResult, RelayEndpoint, RelayOrigin, Stage, Timings, TlsSession,
 };
 
-/// How long to wait for the reply to QUIT.
+/// How long a farewell may take.
 const QUIT_LIMIT: Duration = Duration::from_secs(2);
 
 /// A session that is ready for transactions.
@@ -158,9 +158,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     pub async fn quit(mut self) {
         let nobody = Progress::default();
         let step = Step::enter(&nobody, Stage::Quit, QUIT_LIMIT);
+        let farewell = async {
+            let _ = self.connection.ask(&Commands::quit(), &step).await;
+            self.connection.close().await;
+        };
         // Whatever comes of it, the session is over.
-        let _ = self.connection.ask(&Commands::quit(), &step).await;
-        let _ = step.wait(self.connection.close()).await;
+        let _ = step.wait(farewell).await;
     }
 
     /// A transaction begins.
