@@ -14,7 +14,7 @@ use super::{
     pool::{CustomPools, Pool},
 };
 use crate::{
-    report::{RelayFailure, RelayOrigin, Session, TlsMode, TlsVersion},
+    report::{RelayFailure, RelayOrigin, Session, Stage, TlsMode, TlsVersion},
     smtp, tls,
 };
 
@@ -272,8 +272,8 @@ impl Directory {
         Lease::take(pool, target, progress).await
     }
 
-    /// Says QUIT on every idle connection and waits, for some seconds at most,
-    /// until they are closed. Sessions that come back later are not kept.
+    /// Says QUIT on every idle connection and waits, for two seconds or so at
+    /// most, until they are closed. Sessions that come back later are not kept.
     pub async fn disconnect(&self) {
         for entry in self.relays.values() {
             entry.pool.close();
@@ -295,6 +295,8 @@ impl Directory {
         if let Some(entry) = self.entry(relay) {
             match outcome {
                 Ok(session) => entry.health.succeeded(session),
+                // There was no session.
+                Err(failure) if failure.stage == Stage::PoolWait => {}
                 Err(failure) => entry.health.failed(failure),
             }
         }

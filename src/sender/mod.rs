@@ -199,7 +199,7 @@ impl Sender {
         self.tasks.wait().await;
     }
 
-    /// Takes leave of the relays, within some seconds. Connections in use are
+    /// Takes leave of the relays, within two seconds or so. Connections in use are
     /// closed when their transactions end.
     pub async fn disconnect(&self) {
         self.directory.disconnect().await;

@@ -23,7 +23,7 @@ use crate::report::{
     self, RecipientResult, RelayEndpoint, RelayOrigin, Stage, Timings, TlsSession,
 };
 
-/// How long to wait for the reply to QUIT.
+/// How long a farewell may take.
 const QUIT_LIMIT: Duration = Duration::from_secs(2);
 
 /// A session that is ready for transactions.
@@ -165,11 +165,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         let step = Step::enter(&nobody, Stage::Quit, QUIT_LIMIT);
         // A relay that waits for the message would take it for part of that,
         // and one that has said goodbye wants no more commands.
-        if self.is_reusable() {
-            // Whatever comes of it, the session is over.
-            let _ = self.connection.ask(&Commands::quit(), &step).await;
-        }
-        let _ = step.wait(self.connection.close()).await;
+        let listens = self.is_reusable();
+        let farewell = async {
+            if listens {
+                let _ = self.connection.ask(&Commands::quit(), &step).await;
+            }
+            self.connection.close().await;
+        };
+        // Whatever comes of it, the session is over.
+        let _ = step.wait(farewell).await;
     }
 
     /// A transaction begins.

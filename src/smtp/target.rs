@@ -59,3 +59,46 @@ impl Target {
             && *limits == other.limits
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::smtp::peer::{ROOTS, target};
+
+    #[test]
+    fn a_target_is_another_as_soon_as_one_thing_differs() {
+        let base = target(TlsMode::Starttls);
+        assert!(base.is_same_as(&base.clone()));
+        let with = |change: fn(&mut Target)| {
+            let mut other = base.clone();
+            change(&mut other);
+            other
+        };
+        let others = [
+            with(|it| it.relay = None),
+            with(|it| it.origin = RelayOrigin::Custom),
+            with(|it| it.host = "mail.example.net".parse().unwrap()),
+            with(|it| it.port = 465),
+            with(|it| it.mode = TlsMode::StarttlsIfOffered),
+            with(|it| {
+                // The same settings, but not the same sessions to resume.
+                let name = it.host.to_server_name();
+                it.tls = tls::Connector::new(&tls::Settings::default(), &name, &ROOTS).unwrap();
+            }),
+            with(|it| {
+                it.credentials = Some(Credentials::Password {
+                    username: "ada".into(),
+                    password: "p".into(),
+                });
+            }),
+            with(|it| it.ehlo_name = "other.example.com".into()),
+            with(|it| it.limits.mail = Duration::from_secs(1)),
+        ];
+        for (number, other) in others.iter().enumerate() {
+            assert!(!base.is_same_as(other), "{number}");
+            assert!(!other.is_same_as(&base), "{number}");
+        }
+    }
+}

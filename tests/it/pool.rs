@@ -173,6 +173,9 @@ async fn a_deadline_that_runs_out_in_line_says_so_and_the_line_goes_on() {
     let settings: Vec<_> = failure.remedies.iter().map(|it| &it.setting).collect();
     assert_eq!(settings[1], "relays.primary.pool.max_connections");
 
+    // No session was tried.
+    assert!(status(&service).await.last_failure.is_none());
+
     // Given up, the one that held the connection closes it.
     holds_it.abort();
     send(&service, 1).await;
