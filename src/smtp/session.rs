@@ -126,12 +126,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         }
     }
 
-    /// Says QUIT and closes, within a bounded time.
+    /// Says QUIT and closes, within a bounded time. A session that is out of
+    /// order is closed without a word: where the relay waits for the rest of a
+    /// message, QUIT would become part of it.
     pub async fn quit(mut self) {
         let nobody = Progress::default();
         let step = Step::enter(&nobody, Stage::Quit, QUIT_LIMIT);
         // Whatever comes of it, the session is over.
-        let _ = self.connection.ask(&Commands::quit(), &step).await;
+        if self.is_reusable() {
+            let _ = self.connection.ask(&Commands::quit(), &step).await;
+        }
         let _ = step.wait(self.connection.close()).await;
     }
 
