@@ -107,7 +107,12 @@ impl Opening<'_> {
         if reply.code.value() == 220 {
             Ok(None)
         } else {
-            Err(refused(&step, reply))
+            // Whatever else it is, TLS does not begin (RFC 3207 section 4).
+            Err(step.halt(Kind::Refused {
+                reason: refusal(step.stage(), &reply),
+                reply,
+                mechanism: None,
+            }))
         }
     }
 
@@ -432,7 +437,7 @@ mod tests {
             ),
             (b"502 5.5.1 not at all\r\n", Reason::StarttlsRefused),
             (b"421 4.3.2 bye\r\n", Reason::RelayClosing),
-            (b"250 fine\r\n", Reason::ReplyMalformed),
+            (b"250 fine\r\n", Reason::StarttlsRefused),
             (b"220 go\r\n250 injected\r\n", Reason::StarttlsInjection),
             (b"220 go\r\n2", Reason::StarttlsInjection),
             (b"220 go\r\n\n", Reason::StarttlsInjection),
