@@ -194,7 +194,9 @@ impl Opening<'_> {
     ) -> Result<Extensions, Halt> {
         let step = Step::enter(self.progress, Stage::Ehlo, self.target.limits.ehlo);
         let reply = connection.ask(&Commands::ehlo(name), &step).await?;
-        if reply.code.is_positive() {
+        // Another positive code is the reply to something else, such as a second
+        // greeting (RFC 5321 section 4.3.2).
+        if reply.code.value() == 250 {
             return Ok(Extensions::parse(&reply));
         }
         // The relay is older than EHLO (RFC 5321 section 3.2).
