@@ -297,7 +297,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         if standing.in_data {
             return false;
         }
-        let step = Step::enter(progress, progress.stage(), TIDY_UP_LIMIT);
+        let limit = self.limits.mail.min(TIDY_UP_LIMIT);
+        let step = Step::enter(progress, progress.stage(), limit);
         let tidy = async {
             let mut replies = Vec::new();
             for _ in 0..standing.due {
@@ -313,7 +314,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 if replies.iter().any(|reply| reply.code.is_positive()) {
                     return Ok(false);
                 }
-                replies.push(self.connection.ask(&Commands::lone_dot(), &step).await?);
+                let reply = self.connection.ask(&Commands::lone_dot(), &step).await?;
+                // It waits for more: what is said next would be part of it.
+                if reply.code.is_intermediate() {
+                    return Ok(false);
+                }
+                replies.push(reply);
             } else if standing.is_open {
                 let reply = self.connection.ask(&Commands::rset(), &step).await?;
                 if !reply.code.is_positive() {
