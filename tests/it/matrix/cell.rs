@@ -261,16 +261,16 @@ impl Cell {
     }
 
     fn answer(&self, codes: &Codes) -> Answer {
-        let coded = |fault| Answer::reply(&format!("{} as scripted", codes.of(self.at, fault)));
+        let saying = |fault| Answer::reply(&format!("{} as scripted", codes.of(self.at, fault)));
         let closing = || Answer::reply("421 4.3.2 closing");
         let answer = match self.fault {
             Fault::Transient | Fault::Permanent | Fault::Positive | Fault::Intermediate => {
-                return coded(self.fault);
+                return saying(self.fault);
             }
-            Fault::PermanentTwice => return coded(Fault::Permanent).twice(),
+            Fault::PermanentTwice => return saying(Fault::Permanent).twice(),
             Fault::PermanentClosing => {
                 let last_words = closing().then(Answer::close());
-                return coded(Fault::Permanent).then(last_words);
+                return saying(Fault::Permanent).then(last_words);
             }
             Fault::Closing => return closing().then(Answer::close()),
             Fault::ClosingStays => return closing(),

@@ -31,9 +31,10 @@ fn is_long() -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_stage_times_every_fault() {
-    let (earlier, repeats): (&[u32], usize) = match is_long() {
-        false => (&[0, 1], 1),
-        true => (&[0, 1, 2, 5], 10),
+    let (earlier, repeats): (&[u32], usize) = if is_long() {
+        (&[0, 1, 2, 5], 10)
+    } else {
+        (&[0, 1], 1)
     };
     let table = Arc::new(table());
     let cells = table.assign(&cell::all(earlier)).unwrap_or_else(|wrong| {

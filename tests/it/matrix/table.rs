@@ -1,6 +1,10 @@
 //! Reads `expected.txt`, and finds the one row that fits a cell.
 
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    str::FromStr,
+};
 
 use strum::IntoEnumIterator as _;
 
@@ -117,12 +121,12 @@ impl Table {
     pub(super) fn assign(&self, cells: &[Cell]) -> Result<Vec<(Cell, Expected)>, Vec<String>> {
         let mut wrong = Vec::new();
         let mut assigned = Vec::new();
-        let mut uses = HashMap::new();
+        let mut uses = HashSet::new();
         for cell in cells {
             let fitting: Vec<&Row> = self.rows.iter().filter(|row| row.fits(cell)).collect();
             match fitting[..] {
                 [row] => {
-                    uses.insert((row.number, cell.at, cell.fault), ());
+                    uses.insert((row.number, cell.at, cell.fault));
                     assigned.push((*cell, row.expected.clone()));
                 }
                 [] => wrong.push(format!("no row fits {cell}")),
@@ -135,7 +139,7 @@ impl Table {
         for row in &self.rows {
             for at in &row.at {
                 for fault in &row.faults {
-                    if !uses.contains_key(&(row.number, *at, *fault)) {
+                    if !uses.contains(&(row.number, *at, *fault)) {
                         wrong.push(format!("line {}: no cell is {at} {fault}", row.number));
                     }
                 }
