@@ -98,6 +98,11 @@ pub(super) async fn authenticate<IO: AsyncRead + AsyncWrite + Unpin>(
         if reply.code.is_positive() {
             return Ok(());
         }
+        // 334 alone asks for a response (RFC 4954 section 4). Whatever else goes
+        // on, a secret has no place in it.
+        if reply.code.is_intermediate() && reply.code.value() != 334 {
+            return Err(step.halt(Kind::Unexpected(reply)));
+        }
         if !reply.code.is_intermediate() {
             return Err(step.halt(Kind::Refused {
                 reason: refusal(step.stage(), &reply),

@@ -107,7 +107,12 @@ impl Opening<'_> {
         if reply.code.value() == 220 {
             Ok(None)
         } else {
-            Err(refused(&step, reply))
+            // Whatever else it is, TLS does not begin (RFC 3207 section 4).
+            Err(step.halt(Kind::Refused {
+                reason: refusal(step.stage(), &reply),
+                reply,
+                mechanism: None,
+            }))
         }
     }
 
@@ -189,7 +194,9 @@ impl Opening<'_> {
     ) -> Result<Extensions, Halt> {
         let step = Step::enter(self.progress, Stage::Ehlo, self.target.limits.ehlo);
         let reply = connection.ask(&Commands::ehlo(name), &step).await?;
-        if reply.code.is_positive() {
+        // Another positive code is the reply to something else, such as a second
+        // greeting (RFC 5321 section 4.3.2).
+        if reply.code.value() == 250 {
             return Ok(Extensions::parse(&reply));
         }
         // The relay is older than EHLO (RFC 5321 section 3.2).

@@ -158,13 +158,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         }
     }
 
-    /// Says QUIT where that has a meaning, and closes, within a bounded time.
+    /// Says QUIT and closes, within a bounded time. A session that is out of
+    /// order is closed without a word: where the relay waits for the rest of a
+    /// message, QUIT would become part of it.
     pub async fn quit(mut self) {
         self.settle().await;
         let nobody = Progress::default();
         let step = Step::enter(&nobody, Stage::Quit, QUIT_LIMIT);
-        // A relay that waits for the message would take it for part of that,
-        // and one that has said goodbye wants no more commands.
         let listens = self.is_reusable();
         let farewell = async {
             if listens {

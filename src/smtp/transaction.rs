@@ -233,6 +233,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 return Err(refused(&step, reply));
             }
         }
+        if self.extensions.pipelining && !standing.data_due {
+            self.end_group(&step).await?;
+        }
         match refusal_of_recipients(recipients, policy) {
             None => Ok(()),
             Some((reason, reply)) => Err(step.halt(Kind::Refused {
@@ -255,8 +258,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             self.say(&Commands::data(), &step, standing).await?;
         }
         let reply = self.hear(&step, standing).await?;
-        if !reply.code.is_intermediate() {
-            return Err(refused(&step, reply));
+        // After any other reply, even a 3yz one, the lines of the message might
+        // be read as commands.
+        if reply.code.value() != 354 {
+            let halt = refused(&step, reply);
+            if standing.data_due && matches!(halt.kind, Kind::Refused { .. }) {
+                self.end_group(&step).await?;
+            }
+            return Err(halt);
         }
         standing.in_data = true;
         self.has_begun_message = true;
@@ -295,6 +304,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         }
     }
 
+    /// The last reply to a group of commands was heard. One too many among them
+    /// shows only now, when it is not known which it was, nor which recipient
+    /// was refused.
+    async fn end_group(&mut self, step: &Step<'_>) -> Result<(), Halt> {
+        if self.connection.is_out_of_step() {
+            return Err(self.connection.unasked(step).await);
+        }
+        Ok(())
+    }
+
     /// Why the relay broke into the message.
     async fn interruption(&mut self, step: &Step<'_>) -> Halt {
         match self.connection.reply(step).await {
@@ -312,7 +331,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             return false;
         }
         let nobody = Progress::default();
-        let step = Step::enter(&nobody, Stage::Quit, TIDY_UP_LIMIT);
+        let limit = self.limits.mail.min(TIDY_UP_LIMIT);
+        let step = Step::enter(&nobody, Stage::Quit, limit);
         let tidy = async {
             let mut replies = Vec::new();
             for _ in 0..standing.due {
@@ -328,7 +348,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 if replies.iter().any(|reply| reply.code.is_positive()) {
                     return Ok(false);
                 }
-                replies.push(self.connection.ask(&Commands::lone_dot(), &step).await?);
+                let reply = self.connection.ask(&Commands::lone_dot(), &step).await?;
+                // It waits for more: what is said next would be part of it.
+                if reply.code.is_intermediate() {
+                    return Ok(false);
+                }
+                replies.push(reply);
             } else if standing.is_open {
                 let reply = self.connection.ask(&Commands::rset(), &step).await?;
                 if !reply.code.is_positive() {
@@ -392,9 +417,11 @@ fn refusal_of_recipients(
     Some((refusal(Stage::RcptTo, &reply), reply))
 }
 
-/// What a transaction that failed makes of the recipients that were accepted.
+/// What a transaction that failed makes of the recipients that were accepted,
+/// and of all where it is not known which reply was whose.
 fn settle(recipients: &mut [RecipientResult], halt: &Halt) {
     let is_unknown = halt.reason() == Reason::OutcomeUnknown;
+    let is_out_of_step = !is_unknown && matches!(halt.kind, Kind::Unexpected(_));
     let (fate, reply) = match &halt.kind {
         _ if is_unknown => (RecipientState::Unknown, None),
         Kind::Refused { reply, .. } if matches!(halt.stage, Stage::Data | Stage::EndOfData) => {
@@ -403,7 +430,7 @@ fn settle(recipients: &mut [RecipientResult], halt: &Halt) {
         _ => (RecipientState::NotSent, None),
     };
     for recipient in recipients {
-        if recipient.state == RecipientState::Accepted {
+        if is_out_of_step || recipient.state == RecipientState::Accepted {
             recipient.state = fate;
             recipient.reply = reply.cloned();
         }

@@ -190,8 +190,18 @@ impl TestRelay {
         .await
     }
 
+    /// Waits until no connection is left, so that whatever its clients have
+    /// sent is on record.
+    pub async fn wait_until_alone(&self) -> Result<(), TimedOut> {
+        self.wait_for("the end of the last connection", |relay| {
+            (relay.relay.record.present() == 0).then_some(())
+        })
+        .await
+    }
+
     /// Waits, at most ten seconds, until `condition` gives something. It is
-    /// asked whenever a line, a mail or a ClientHello has come.
+    /// asked whenever a line, a mail or a ClientHello has come, and when a
+    /// connection begins or ends.
     pub async fn wait_for<T>(
         &self,
         what: &str,
@@ -229,6 +239,7 @@ async fn accept(
 ) {
     let mut sessions = JoinSet::new();
     loop {
+        relay.record.set_present(sessions.len());
         tokio::select! {
             Some(done) = wishes.recv() => {
                 sessions.shutdown().await;

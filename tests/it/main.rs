@@ -10,6 +10,7 @@ mod compose;
 mod deadlines;
 mod docs;
 mod idempotency;
+mod matrix;
 mod pool;
 mod postfix;
 mod round_trips;
