@@ -1,6 +1,6 @@
 //! A session: a connection's life, from DNS to QUIT.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -31,13 +31,15 @@ pub struct Session<IO = TcpStream> {
     pub(super) connection: Connection<IO>,
     pub(super) extensions: Extensions,
     pub(super) limits: TimeLimits,
+    /// How many recipients to name in one transaction.
+    pub(super) max_recipients: Option<NonZeroUsize>,
     /// Whether another transaction may follow. `false` while one is under way,
     /// so that one that is dropped leaves it so.
     pub(super) is_usable: bool,
     place: Place,
     tls: Option<TlsSession>,
     timings: Timings,
-    transactions: usize,
+    mails: usize,
 }
 
 /// Which relay it is, for reports.
@@ -100,11 +102,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 connection,
                 extensions,
                 limits: target.limits,
+                max_recipients: target.max_recipients,
                 is_usable: true,
                 place,
                 tls: opening.tls,
                 timings: opening.timings,
-                transactions: 0,
+                mails: 0,
             }),
             Err(halt) => Err(place.error(halt, Vec::new())),
         }
@@ -115,12 +118,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         self.is_usable && self.connection.is_quiet()
     }
 
-    /// Facts about the session, as the last transaction saw it.
+    /// Facts about the session, as the last mail saw it.
     pub fn facts(&self) -> report::Session {
         report::Session {
             endpoint: self.place.endpoint.clone(),
             tls: self.tls.clone(),
-            reused: self.transactions > 1,
+            reused: self.mails > 1,
             extensions: self.extensions.lines.clone(),
             timings: self.timings,
         }
@@ -135,16 +138,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         let _ = step.wait(self.connection.close()).await;
     }
 
-    /// A transaction begins. What the session cost before it was the price of
+    /// A mail is to be sent. What the session cost before it was the price of
     /// the first one.
-    pub(super) fn count_transaction(&mut self) {
-        if self.transactions > 0 {
+    pub(super) fn count_mail(&mut self) {
+        if self.mails > 0 {
             self.timings = Timings::default();
         }
-        self.transactions += 1;
+        self.mails += 1;
     }
 
-    pub(super) fn time_transaction(&mut self, elapsed: Duration) {
+    pub(super) fn time_transactions(&mut self, elapsed: Duration) {
         self.timings.transaction = Some(elapsed);
     }
 

@@ -1,5 +1,7 @@
 //! A relay, as a session needs to know it.
 
+use std::num::NonZeroUsize;
+
 use super::{Credentials, Host, Resolver, TimeLimits};
 use crate::{
     report::{RelayOrigin, TlsMode},
@@ -27,6 +29,8 @@ pub struct Target {
     pub ehlo_name: String,
     /// How long each step may take.
     pub limits: TimeLimits,
+    /// How many recipients to name in one transaction at most.
+    pub max_recipients: Option<NonZeroUsize>,
     /// Finds the host's addresses.
     pub resolver: Resolver,
 }
