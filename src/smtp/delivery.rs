@@ -23,7 +23,7 @@ use crate::{
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     /// Hands a mail over, in several transactions where `max_recipients` of
-    /// the target has it so, or the relay. After an error that leaves the
+    /// the target has it so, or the relay (RFC 9422, or as it refuses). After an error that leaves the
     /// session in order (a refusal), [`Session::is_reusable`] is still true.
     ///
     /// Once the relay has taken the mail for somebody, the answer is `Ok`, and
@@ -35,8 +35,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     ) -> Result<Delivered, Box<Error>> {
         self.count_mail();
         let started = Instant::now();
+        let limits = [self.max_recipients, self.extensions.max_recipients];
+        let limit = limits.into_iter().flatten().min();
         let mut delivery = Delivery {
-            limit: self.max_recipients.map_or(usize::MAX, Into::into),
+            limit: limit.map_or(usize::MAX, Into::into),
             recipients: untried(&transaction.envelope.forward_paths),
             session: self,
             transaction,
@@ -147,13 +149,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Delivery<'_, IO> {
             self.keep(&part, results);
             self.put_off(&surplus, &part, &mut parts);
 
-            let so_far = and_then(taken, outcome);
-            let may_go_on = match &so_far {
+            let may_go_on = match &outcome {
                 Ok(_) => true,
-                // A refusal of the sender or of the message is the answer for
-                // all while nobody has it; later, it is said of one part.
-                Err(halt) => policy == RecipientPolicy::Any && is_of_recipients(halt),
+                Err(halt) if is_of_recipients(halt) => policy == RecipientPolicy::Any,
+                // A refusal of the message is the answer for all while nobody
+                // has it; later, it is said of this part. MAIL is refused for
+                // the sender or for the session, and would be again.
+                Err(halt) => taken.is_some() && halt.stage != Stage::MailFrom,
             };
+            let so_far = and_then(taken, outcome);
             match parts.pop_front() {
                 Some(next) if may_go_on && self.is_in_order() => {
                     part = next;

@@ -383,9 +383,8 @@ async fn a_refusal_of_the_mail_is_the_answer_for_all_while_nobody_has_it() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_the_mail_is_for_one_part_once_somebody_has_it() {
+async fn a_refusal_of_the_message_is_for_one_part_once_somebody_has_it() {
     for (at, reply, state) in [
-        (At::AnyMail, "450 4.7.1 slowly", NotSent),
         (At::Data, "451 4.3.0 later", Deferred),
         (At::EndOfData, "554 5.6.0 not this", Rejected),
     ] {
@@ -402,6 +401,44 @@ async fn a_refusal_of_the_mail_is_for_one_part_once_somebody_has_it() {
             assert_eq!(taken(&relay), [[0, 1], [4, 5]]);
             assert!(sent.partial_failure.is_some() && session.is_reusable());
         }
+    }
+}
+
+#[tokio::test]
+async fn mails_that_are_too_many_for_the_session_are_not_tried() {
+    for relay in relays() {
+        let refusal = "452 4.5.3 too many messages sent";
+        let script = Script::new()
+            .at(At::Mail(3), Answer::reply(refusal))
+            .at(At::Mail(4), Answer::reply(refusal));
+        let relay = start(relay, script).await;
+        let mut session = session(&relay, Some(1)).await;
+        let sent = send(&mut session, 4, RecipientPolicy::Any).await.unwrap();
+        assert_eq!(
+            states(&sent.recipients),
+            [Accepted, Accepted, NotSent, NotSent]
+        );
+        assert_eq!(codes(&sent.recipients), [250, 250, 452, 452]);
+        let failure = sent.partial_failure.unwrap().into_failure();
+        assert_eq!(failure.reason, Reason::Deferred);
+        assert_eq!(failure.stage, Stage::MailFrom);
+        assert_eq!(verbs(&relay, "MAIL"), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_the_relay_tells_is_kept() {
+    for (told, set, parts) in [
+        ("LIMITS RCPTMAX=2", None, vec![2, 2, 1]),
+        ("LIMITS RCPTMAX=2", Some(3), vec![2, 2, 1]),
+        ("LIMITS MAILMAX=9 RCPTMAX=4", Some(3), vec![3, 2]),
+        ("LIMITS MAILMAX=9", None, vec![5]),
+    ] {
+        let relay = TestRelay::builder().extensions(["PIPELINING", told]);
+        let relay = start(relay, Script::new()).await;
+        send_to(&relay, 5, set).await.unwrap();
+        let lengths: Vec<_> = taken(&relay).iter().map(Vec::len).collect();
+        assert_eq!(lengths, parts, "{told} {set:?}");
     }
 }
 
