@@ -2,7 +2,7 @@
 //! for them (RFC 5321 section 4.5.3.1.10), one after the other on one session.
 //! What a transaction is, `transaction` knows.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -63,6 +63,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     }
 }
 
+/// How long to listen to a relay that has begun to say something unasked.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// The recipients of one transaction, by their places in the envelope.
 type Part = Vec<usize>;
 
@@ -116,7 +119,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Delivery<'_, IO> {
     /// Each transaction decides on its first recipient at least, so that there
     /// are never more of them than recipients.
     async fn deliver(&mut self) -> Result<Taken, Halt> {
-        let mut parts = self.split((0..self.recipients.len()).collect());
+        let mut parts = self.split(&(0..self.recipients.len()).collect::<Vec<_>>());
         // One transaction that is for all or nobody needs no rehearsal.
         let mut is_rehearsed = self.transaction.policy == RecipientPolicy::Any;
         if !is_rehearsed && parts.len() > 1 {
@@ -136,7 +139,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Delivery<'_, IO> {
             if let Err(halt) = &outcome {
                 if !is_rehearsed && surplus.is_all_that_lacks(&results) && self.is_in_order() {
                     self.learn(&surplus);
-                    parts = self.rehearse(self.split(part)).await?;
+                    parts = self.rehearse(self.split(&part)).await?;
                     is_rehearsed = true;
                     part = parts.pop_front().unwrap_or_default();
                     continue;
@@ -158,14 +161,31 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Delivery<'_, IO> {
                 Err(halt) => taken.is_some() && halt.stage != Stage::MailFrom,
             };
             let so_far = and_then(taken, outcome);
-            match parts.pop_front() {
-                Some(next) if may_go_on && self.is_in_order() => {
-                    part = next;
-                    taken = so_far.ok();
-                }
-                _ => return so_far,
+            let Some(next) = parts.pop_front().filter(|_| may_go_on) else {
+                return so_far;
+            };
+            if !self.is_in_order() {
+                return self.interrupted(so_far).await;
             }
+            part = next;
+            taken = so_far.ok();
         }
+    }
+
+    /// Hears why the relay does not wait for the next transaction.
+    async fn interrupted(&mut self, so_far: Result<Taken, Halt>) -> Result<Taken, Halt> {
+        let taken = so_far?;
+        if taken.partial_failure.is_some() || self.session.connection.is_quiet() {
+            return Ok(taken);
+        }
+        // Whatever it is, no later reply can be relied on.
+        self.session.is_usable = false;
+        let step = Step::enter(self.progress, Stage::MailFrom, LAST_WORDS);
+        let halt = self.session.interruption(&step).await;
+        Ok(Taken {
+            partial_failure: Some(halt),
+            ..taken
+        })
     }
 
     /// Asks the relay about everybody before anything is sent, since a mail
@@ -235,7 +255,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Delivery<'_, IO> {
         }
     }
 
-    fn split(&self, places: Vec<usize>) -> VecDeque<Part> {
+    fn split(&self, places: &[usize]) -> VecDeque<Part> {
         places.chunks(self.limit).map(<[_]>::to_vec).collect()
     }
 
@@ -257,7 +277,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Delivery<'_, IO> {
         }
         self.learn(surplus);
         rest.extend(parts.drain(..).flatten());
-        *parts = self.split(rest);
+        *parts = self.split(&rest);
     }
 
     fn learn(&mut self, surplus: &Surplus) {
@@ -314,5 +334,6 @@ fn explain(recipients: &mut [RecipientResult], halt: &Halt) {
     }
 }
 
-#[cfg(all(test, feature = "testrelay"))]
+#[cfg(test)]
+#[cfg(feature = "testrelay")]
 mod tests;

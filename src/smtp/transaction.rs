@@ -305,8 +305,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         }
     }
 
-    /// Why the relay broke into the message.
-    async fn interruption(&mut self, step: &Step<'_>) -> Halt {
+    /// Why the relay said something when nothing was due.
+    pub(super) async fn interruption(&mut self, step: &Step<'_>) -> Halt {
         match self.connection.reply(step).await {
             // It cannot have taken what was not sent.
             Ok(reply) if reply.code.is_positive() => step.halt(Kind::Unexpected(reply)),
