@@ -1,6 +1,6 @@
 //! `[relays.NAME]`, `default_relay`, `[[routes]]` and `[custom_relays]`.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, num::NonZeroUsize, time::Duration};
 
 use super::{
     credentials::credentials,
@@ -17,6 +17,7 @@ use crate::{
 };
 
 const DEFAULT_PORT: u16 = 587;
+const MOST_RECIPIENTS: usize = 100_000;
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_hours(1);
 const MOST_CONNECTIONS: usize = 1000;
@@ -88,6 +89,7 @@ fn relay(
     let ehlo_name = section
         .read("ehlo_name", kind::domain_or_literal)
         .unwrap_or_else(|| ehlo_name.to_owned());
+    let max_recipients = max_recipients(section);
 
     let tls_section = section.section("tls");
     let own = tls::settings(&tls_section);
@@ -115,6 +117,7 @@ fn relay(
         allow_tls_options,
         credentials,
         ehlo_name,
+        max_recipients,
         limits,
         pool: pool(&section.section("pool")),
     })
@@ -215,6 +218,7 @@ fn custom(section: &Section<'_>, ehlo_name: String) -> CustomRelays {
         ehlo_name: section
             .read("ehlo_name", kind::domain_or_literal)
             .unwrap_or(ehlo_name),
+        max_recipients: max_recipients(section),
         limits: limits(&section.section("limits")),
         pool: pool(&section.section("pool")),
     }
@@ -236,6 +240,11 @@ fn tls_options(section: &Section<'_>) -> Vec<TlsOption> {
     section
         .read_list("allow_tls_options", kind::one_of)
         .unwrap_or_default()
+}
+
+fn max_recipients(section: &Section<'_>) -> Option<NonZeroUsize> {
+    let most = section.read("max_recipients", kind::count(1..=MOST_RECIPIENTS));
+    most.and_then(NonZeroUsize::new)
 }
 
 fn pool(section: &Section<'_>) -> PoolLimits {

@@ -206,6 +206,7 @@ impl Directory {
             credentials: relay.credentials.clone(),
             ehlo_name: relay.ehlo_name.clone(),
             limits: relay.limits,
+            max_recipients: relay.max_recipients,
             resolver: self.resolver.clone(),
         })
     }
@@ -239,6 +240,7 @@ impl Directory {
             credentials: relay.credentials.clone(),
             ehlo_name: custom.ehlo_name.clone(),
             limits: custom.limits,
+            max_recipients: custom.max_recipients,
             resolver: self.resolver.clone(),
         })
     }

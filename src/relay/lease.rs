@@ -112,7 +112,7 @@ impl Keep for Session {
     }
 
     fn mails(&self) -> usize {
-        self.transactions()
+        Session::mails(self)
     }
 
     fn quit(self) -> impl Future<Output = ()> + Send {

@@ -1,5 +1,7 @@
 //! Relays as the operator configures them and as callers describe them.
 
+use std::num::NonZeroUsize;
+
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use super::{PoolLimits, RelayName};
@@ -44,6 +46,8 @@ pub struct Relay {
     pub credentials: Option<smtp::Credentials>,
     /// What to say in EHLO.
     pub ehlo_name: String,
+    /// How many recipients to name in one transaction at most.
+    pub max_recipients: Option<NonZeroUsize>,
     /// How long each step may take.
     pub limits: smtp::TimeLimits,
     /// How many connections there may be.
@@ -73,6 +77,8 @@ pub struct CustomRelays {
     pub allow_tls_options: Vec<TlsOption>,
     /// What to say in EHLO.
     pub ehlo_name: String,
+    /// How many recipients to name in one transaction at most.
+    pub max_recipients: Option<NonZeroUsize>,
     /// How long each step may take.
     pub limits: smtp::TimeLimits,
     /// How many connections there may be to each, for each of its users.

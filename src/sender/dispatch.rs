@@ -79,8 +79,13 @@ impl Dispatch {
             Err(waiting.internal())
         });
         match &answer {
-            Ok(sent) => log_sent(sent),
-            Err(failure) => log_failure(failure),
+            Ok(sent) => {
+                log_sent(sent);
+                if let Some(failure) = &sent.partial_failure {
+                    log_failure(failure, "the relay did not take a mail for all recipients");
+                }
+            }
+            Err(failure) => log_failure(failure, "the relay did not take a mail"),
         }
         let outcome = answer.as_ref().map(|sent| &sent.session);
         directory.note(target.relay.as_deref(), outcome.map_err(AsRef::as_ref));
@@ -102,6 +107,7 @@ impl Dispatch {
             message_id: self.composed.message_id,
             reply: delivered.reply,
             recipients: delivered.recipients,
+            partial_failure: delivered.partial_failure.map(explain),
             session,
             size_bytes: self.composed.body.bytes.len() as u64,
             replayed: false,
@@ -231,7 +237,7 @@ fn log_sent(sent: &Sent) {
     );
 }
 
-fn log_failure(failure: &RelayFailure) {
+fn log_failure(failure: &RelayFailure, what: &str) {
     info!(
         relay = failure.endpoint.relay,
         host = failure.endpoint.host,
@@ -239,6 +245,6 @@ fn log_failure(failure: &RelayFailure) {
         reason = failure.reason.name(),
         stage = failure.stage.name(),
         code = failure.reply.as_ref().map(|reply| reply.code.value()),
-        "the relay did not take a mail"
+        "{what}"
     );
 }

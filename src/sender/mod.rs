@@ -65,6 +65,8 @@ pub struct Sent {
     pub reply: Reply,
     /// Every recipient, in envelope order.
     pub recipients: Vec<RecipientResult>,
+    /// Why it went to some only, where that was not for its recipients.
+    pub partial_failure: Option<Box<RelayFailure>>,
     /// Facts about the session.
     pub session: report::Session,
     /// Before dot-stuffing.
@@ -293,6 +295,7 @@ mod tests {
                     reply: Some(reply.clone()),
                 })
                 .collect(),
+            partial_failure: None,
             session: report::Session {
                 endpoint: endpoint(),
                 tls: None,

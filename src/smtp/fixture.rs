@@ -99,6 +99,7 @@ pub(super) fn target(mode: TlsMode) -> Target {
             credentials: None,
             ehlo_name: "client.example.com".into(),
             limits: TimeLimits::default(),
+            max_recipients: None,
             resolver: Resolver::new(),
             host,
         }

@@ -4,8 +4,8 @@
 //!
 //! [`Session::open`] resolves and connects (`resolve`, `connect`) and gets the
 //! connection ready (`opening`: greeting, EHLO, STARTTLS, `auth`);
-//! [`Session::send`] carries out a transaction (`transaction`, `data`). Below
-//! them, `connection` sends commands and hears replies over a `stream`, and
+//! [`Session::send`] hands a mail over (`delivery`), in one `transaction` or in
+//! several (`surplus`, `data`). Below them, `connection` sends commands and hears replies over a `stream`, and
 //! `step` puts every wait under a time limit and the caller's will.
 
 mod auth;
@@ -14,6 +14,7 @@ mod connect;
 mod connection;
 mod credentials;
 mod data;
+mod delivery;
 mod ehlo;
 mod error;
 mod failure;
@@ -28,6 +29,7 @@ mod resolve;
 mod session;
 mod step;
 mod stream;
+mod surplus;
 mod target;
 mod transaction;
 

@@ -1,6 +1,6 @@
 //! A session: a connection's life, from DNS to QUIT.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -32,6 +32,8 @@ pub struct Session<IO = TcpStream> {
     pub(super) connection: Connection<IO>,
     pub(super) extensions: Extensions,
     pub(super) limits: TimeLimits,
+    /// How many recipients to name in one transaction.
+    pub(super) max_recipients: Option<NonZeroUsize>,
     /// Whether another transaction may follow. `false` while one is under way,
     /// so that one that is dropped leaves it so.
     pub(super) is_usable: bool,
@@ -44,7 +46,7 @@ pub struct Session<IO = TcpStream> {
     place: Place,
     tls: Option<TlsSession>,
     timings: Timings,
-    transactions: usize,
+    mails: usize,
     has_rested: bool,
 }
 
@@ -108,6 +110,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 connection,
                 extensions,
                 limits: target.limits,
+                max_recipients: target.max_recipients,
                 is_usable: true,
                 unsettled: None,
                 has_begun_message: false,
@@ -115,7 +118,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 place,
                 tls: opening.tls,
                 timings: opening.timings,
-                transactions: 0,
+                mails: 0,
                 has_rested: false,
             }),
             Err(halt) => Err(place.error(halt, Vec::new())),
@@ -142,12 +145,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         self.is_usable && !self.connection.is_interrupted()
     }
 
-    /// How many transactions it has carried out, or begun.
-    pub fn transactions(&self) -> usize {
-        self.transactions
+    /// How many mails it has carried, or begun to carry.
+    pub fn mails(&self) -> usize {
+        self.mails
     }
 
-    /// Facts about the session, as the last transaction saw it.
+    /// Facts about the session, as the last mail saw it.
     pub fn facts(&self) -> report::Session {
         report::Session {
             endpoint: self.place.endpoint.clone(),
@@ -176,13 +179,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         let _ = step.wait(farewell).await;
     }
 
-    /// A transaction begins.
-    pub(super) fn count_transaction(&mut self) {
-        self.transactions += 1;
+    /// A mail is to be sent.
+    pub(super) fn count_mail(&mut self) {
+        self.mails += 1;
         self.has_begun_message = false;
     }
 
-    pub(super) fn time_transaction(&mut self, elapsed: Duration) {
+    pub(super) fn time_transactions(&mut self, elapsed: Duration) {
         self.timings.transaction = Some(elapsed);
     }
 

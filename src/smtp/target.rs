@@ -1,5 +1,7 @@
 //! A relay, as a session needs to know it.
 
+use std::num::NonZeroUsize;
+
 use super::{Credentials, Host, Resolver, TimeLimits};
 use crate::{
     report::{RelayOrigin, TlsMode},
@@ -27,6 +29,8 @@ pub struct Target {
     pub ehlo_name: String,
     /// How long each step may take.
     pub limits: TimeLimits,
+    /// How many recipients to name in one transaction at most.
+    pub max_recipients: Option<NonZeroUsize>,
     /// Finds the host's addresses.
     pub resolver: Resolver,
 }
@@ -46,6 +50,7 @@ impl Target {
             credentials,
             ehlo_name,
             limits,
+            max_recipients,
             resolver: _,
         } = self;
         *relay == other.relay
@@ -56,16 +61,17 @@ impl Target {
             && *tls == other.tls
             && *credentials == other.credentials
             && *ehlo_name == other.ehlo_name
+            && *max_recipients == other.max_recipients
             && *limits == other.limits
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "testrelay"))]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::smtp::peer::{ROOTS, target};
+    use crate::smtp::fixture::{ROOTS, target};
 
     #[test]
     fn a_target_is_another_as_soon_as_one_thing_differs() {

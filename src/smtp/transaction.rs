@@ -1,13 +1,11 @@
 //! A transaction: MAIL, RCPT, DATA, the message (RFC 5321 section 3.3), in as
-//! few round trips as the relay allows (RFC 2920).
+//! few round trips as the relay allows (RFC 2920). Knows one transaction;
+//! `delivery` knows when a mail takes several.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::Instant,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     Progress, Session,
@@ -41,7 +39,8 @@ pub struct Body {
     pub needs_smtputf8: bool,
 }
 
-/// One transaction.
+/// What a transaction carries. [`Session::send`] makes several of it where the
+/// relay takes fewer recipients at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Transaction<'a> {
     /// Where it goes.
@@ -53,14 +52,17 @@ pub struct Transaction<'a> {
 }
 
 /// The relay took the mail for at least one recipient.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Delivered {
-    /// The reply to the end of data.
+    /// The reply to the end of data; to the last one that was accepted.
     pub reply: Reply,
-    /// Every recipient, in envelope order, each with the reply to RCPT TO.
+    /// Every recipient, in envelope order, each with the reply that decided it.
     pub recipients: Vec<RecipientResult>,
-    /// How long it took, from MAIL FROM.
+    /// How long it took, from the first MAIL FROM.
     pub elapsed: Duration,
+    /// Why the mail went to some only, where a transaction failed for another
+    /// reason than its recipients.
+    pub partial_failure: Option<Box<Error>>,
 }
 
 /// Where the conversation stands, so that a transaction that stops can be
@@ -78,42 +80,9 @@ pub(super) struct Standing {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
-    /// Carries out one transaction. After a refusal, [`Session::settle`] makes
-    /// room for another: what it waits for changes nothing about the answer.
-    pub async fn send(
-        &mut self,
-        transaction: Transaction<'_>,
-        progress: &Progress,
-    ) -> Result<Delivered, Box<Error>> {
-        self.count_transaction();
-        let started = Instant::now();
-        let mut recipients: Vec<RecipientResult> = transaction
-            .envelope
-            .forward_paths
-            .iter()
-            .map(|address| RecipientResult {
-                address: address.clone(),
-                state: RecipientState::NotSent,
-                reply: None,
-            })
-            .collect();
-        let outcome = self.transact(transaction, progress, &mut recipients).await;
-        let elapsed = started.elapsed();
-        self.time_transaction(elapsed);
-        match outcome {
-            Ok(reply) => Ok(Delivered {
-                reply,
-                recipients,
-                elapsed,
-            }),
-            Err(halt) => {
-                settle(&mut recipients, &halt);
-                Err(self.error(halt, recipients))
-            }
-        }
-    }
-
-    async fn transact(
+    /// Carries out one transaction, and keeps what the relay said to each
+    /// recipient.
+    pub(super) async fn transact(
         &mut self,
         transaction: Transaction<'_>,
         progress: &Progress,
@@ -154,8 +123,38 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         }
     }
 
-    /// MAIL with what it has to say, or why the relay cannot take this mail.
-    fn mail(&self, transaction: &Transaction<'_>) -> Result<Commands, Kind> {
+    /// Asks the relay about the recipients of a transaction, and takes it back
+    /// before DATA. Recipients that it refuses are no error.
+    pub(super) async fn rehearse(
+        &mut self,
+        transaction: Transaction<'_>,
+        progress: &Progress,
+        recipients: &mut [RecipientResult],
+    ) -> Result<(), Halt> {
+        let step = Step::enter(progress, Stage::MailFrom, self.limits.mail);
+        let mail = self.mail(&transaction).map_err(|kind| step.halt(kind))?;
+
+        self.is_usable = false;
+        let mut standing = Standing::default();
+        let outcome = async {
+            // As with all or nobody: DATA must not be on its way.
+            let policy = RecipientPolicy::All;
+            self.offer(mail, &step, policy, recipients, &mut standing)
+                .await?;
+            self.hear_recipients(progress, recipients, &mut standing)
+                .await?;
+            self.take_back(progress, &mut standing).await
+        }
+        .await;
+        match &outcome {
+            Ok(()) => self.is_usable = true,
+            Err(halt) => self.unsettled = halt.is_orderly().then_some(standing),
+        }
+        outcome
+    }
+
+    /// What MAIL has to say, or why the relay cannot take this mail.
+    pub(super) fn parameters(&self, transaction: &Transaction<'_>) -> Result<MailParameters, Kind> {
         let Transaction { envelope, body, .. } = transaction;
         let offered = &self.extensions;
         let smtputf8 = body.needs_smtputf8 || envelope.needs_smtputf8();
@@ -171,13 +170,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         {
             return Err(Kind::TooLarge { size, limit });
         }
-        let parameters = MailParameters {
+        Ok(MailParameters {
             size: offered.size.then_some(size),
             // Header fields in UTF-8 are no 7-bit message (RFC 6152 section 3).
             is_8bit: body.is_8bit || body.needs_smtputf8 && offered.eight_bit_mime,
             smtputf8,
-        };
-        Ok(Commands::mail(envelope.reverse_path.as_ref(), parameters))
+        })
+    }
+
+    fn mail(&self, transaction: &Transaction<'_>) -> Result<Commands, Kind> {
+        let parameters = self.parameters(transaction)?;
+        let reverse_path = transaction.envelope.reverse_path.as_ref();
+        Ok(Commands::mail(reverse_path, parameters))
     }
 
     /// Sends MAIL, and behind it what may go with it; hears the reply to MAIL.
@@ -217,6 +221,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         recipients: &mut [RecipientResult],
         standing: &mut Standing,
     ) -> Result<(), Halt> {
+        self.hear_recipients(progress, recipients, standing).await?;
+        refusal_of_recipients(recipients, policy).map_or(Ok(()), Err)
+    }
+
+    async fn hear_recipients(
+        &mut self,
+        progress: &Progress,
+        recipients: &mut [RecipientResult],
+        standing: &mut Standing,
+    ) -> Result<(), Halt> {
         let step = Step::enter(progress, Stage::RcptTo, self.limits.rcpt);
         for recipient in recipients.iter_mut() {
             if !self.extensions.pipelining {
@@ -236,13 +250,23 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         if self.extensions.pipelining && !standing.data_due {
             self.end_group(&step).await?;
         }
-        match refusal_of_recipients(recipients, policy) {
-            None => Ok(()),
-            Some((reason, reply)) => Err(step.halt(Kind::Refused {
-                reason,
-                reply,
-                mechanism: None,
-            })),
+        Ok(())
+    }
+
+    /// Ends a transaction in which everything had its reply.
+    async fn take_back(
+        &mut self,
+        progress: &Progress,
+        standing: &mut Standing,
+    ) -> Result<(), Halt> {
+        let step = Step::enter(progress, Stage::RcptTo, self.limits.rcpt);
+        standing.is_open = false;
+        let reply = self.connection.ask(&Commands::rset(), &step).await?;
+        match reply.code {
+            code if code.is_positive() => Ok(()),
+            ReplyCode::CLOSING => Err(refused(&step, reply)),
+            // RFC 5321 section 4.1.1.5: there is nothing to refuse.
+            _ => Err(step.halt(Kind::Unexpected(reply))),
         }
     }
 
@@ -314,8 +338,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         Ok(())
     }
 
-    /// Why the relay broke into the message.
-    async fn interruption(&mut self, step: &Step<'_>) -> Halt {
+    /// Why the relay said something when nothing was due.
+    pub(super) async fn interruption(&mut self, step: &Step<'_>) -> Halt {
         match self.connection.reply(step).await {
             // It cannot have taken what was not sent.
             Ok(reply) if reply.code.is_positive() => step.halt(Kind::Unexpected(reply)),
@@ -393,12 +417,11 @@ fn state(reply: &Reply) -> Option<RecipientState> {
     }
 }
 
-/// Why the mail cannot go, by what became of its recipients, and the reply
-/// that says so.
-fn refusal_of_recipients(
+/// Why the mail cannot go, by what became of its recipients.
+pub(super) fn refusal_of_recipients(
     recipients: &[RecipientResult],
     policy: RecipientPolicy,
-) -> Option<(Reason, Reply)> {
+) -> Option<Halt> {
     let in_state = |state| {
         recipients
             .iter()
@@ -414,12 +437,17 @@ fn refusal_of_recipients(
         RecipientPolicy::All => rejected.or(deferred),
     };
     let reply = decisive?.reply.clone()?;
-    Some((refusal(Stage::RcptTo, &reply), reply))
+    let kind = Kind::Refused {
+        reason: refusal(Stage::RcptTo, &reply),
+        reply,
+        mechanism: None,
+    };
+    Some(Halt::new(Stage::RcptTo, kind))
 }
 
 /// What a transaction that failed makes of the recipients that were accepted,
 /// and of all where it is not known which reply was whose.
-fn settle(recipients: &mut [RecipientResult], halt: &Halt) {
+pub(super) fn settle(recipients: &mut [RecipientResult], halt: &Halt) {
     let is_unknown = halt.reason() == Reason::OutcomeUnknown;
     let is_out_of_step = !is_unknown && matches!(halt.kind, Kind::Unexpected(_));
     let (fate, reply) = match &halt.kind {

@@ -35,6 +35,7 @@ pub(super) struct Settings {
     pub(super) require_tls: bool,
     pub(super) require_auth: bool,
     pub(super) lenient: bool,
+    pub(super) most_recipients: usize,
     pub(super) idle_limit: Duration,
     pub(super) folder: Option<PathBuf>,
 }

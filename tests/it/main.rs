@@ -9,6 +9,7 @@ mod bad_input;
 mod compose;
 mod deadlines;
 mod docs;
+mod envelopes;
 mod idempotency;
 mod matrix;
 mod pool;

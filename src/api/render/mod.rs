@@ -36,6 +36,7 @@ pub(super) fn sent(sent: &Sent) -> pb::SendMailResponse {
         replayed: sent.replayed,
         accepted_count: count(accepted),
         refused_count: count(sent.recipients.len() - accepted),
+        partial_failure: sent.partial_failure.as_deref().map(failure),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Relays, their credentials and TLS settings, and what must hold between them.
 
-use std::time::Duration;
+use std::{num::NonZero, time::Duration};
 
 use secrecy::ExposeSecret as _;
 
@@ -25,6 +25,7 @@ post_quantum = false
 [relays.primary]
 host = "SMTP.Example.com"
 ehlo_name = "Bücher.example"
+max_recipients = 50
 [relays.primary.tls]
 ca_file = "a.ca.pem"
 crl_file = "a.crl.pem"
@@ -48,6 +49,8 @@ max_mails = 1
     assert_eq!(relay.host, Host::Name("smtp.example.com".to_owned()));
     assert_eq!(relay.port, 587);
     assert_eq!(relay.ehlo_name, "xn--bcher-kva.example");
+    assert_eq!(relay.max_recipients.map(NonZero::get), Some(50));
+    assert_eq!(config.relay.custom.max_recipients, None);
     assert_eq!(relay.tls.trust_anchors.as_ref().unwrap().len(), 1);
     assert_eq!(relay.tls.crls.as_ref().unwrap().len(), 1);
     assert_eq!(
@@ -75,6 +78,22 @@ max_mails = 1
         (username.as_str(), password.expose_secret()),
         ("ada", SECRET)
     );
+}
+
+#[test]
+fn a_transaction_has_a_recipient() {
+    let fixture = Fixture::new();
+    for (most, is_fine) in [
+        ("0", false),
+        ("1", true),
+        ("100000", true),
+        ("100001", false),
+    ] {
+        for section in [RELAY, "[custom_relays]"] {
+            let loaded = fixture.load(&format!("{section}\nmax_recipients = {most}\n"));
+            assert_eq!(loaded.is_ok(), is_fine, "{section} {most}");
+        }
+    }
 }
 
 #[test]

@@ -407,6 +407,7 @@ fn custom_target() -> Target {
         credentials: None,
         ehlo_name: "client.example.com".into(),
         limits: TimeLimits::default(),
+        max_recipients: None,
         resolver: Resolver::new(),
         host,
     }

@@ -9,7 +9,7 @@ use tonic::Code;
 
 use super::{
     fixture::{PASSWORD, Postfix, SIZE_LIMIT},
-    service::{STARTTLS, Service, WRONG_PASSWORD, failure, mail},
+    service::{IMPLICIT, STARTTLS, Service, WRONG_PASSWORD, failure, mail},
 };
 
 fn message(to: &[&str]) -> Message {
@@ -82,6 +82,25 @@ async fn all_or_nobody() {
         .unwrap();
     postfix.delivered("box-all-later@example.com").await;
     assert!(postfix.find("box-all@example.com").is_none());
+}
+
+/// That port takes three at a time (`smtpd_recipient_limit` in `master.cf`).
+#[tokio::test]
+async fn recipients_that_are_too_many_for_one_transaction_get_it_all_the_same() {
+    let postfix = Postfix::shared();
+    let service = Service::start(postfix).await;
+    for (policy, name) in [(RecipientPolicy::Any, "any"), (RecipientPolicy::All, "all")] {
+        let to: [_; 7] = std::array::from_fn(|n| format!("box-crowd-{name}-{n}@example.com"));
+        let mail = Mail {
+            recipient_policy: policy.into(),
+            ..mail(message(&to.each_ref().map(String::as_str)))
+        };
+        let sent = service.send(IMPLICIT, mail).await.unwrap();
+        assert_eq!((sent.accepted_count, sent.refused_count), (7, 0));
+        for to in to {
+            postfix.delivered(&to).await;
+        }
+    }
 }
 
 #[tokio::test]
