@@ -12,8 +12,10 @@ use crate::{
     tls::Version,
 };
 
+mod effective;
 mod random;
 mod relays;
+mod schema;
 mod secrets;
 
 const RELAY: &str = "[relays.primary]\nhost = \"smtp.example.com\"\n";
