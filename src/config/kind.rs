@@ -21,8 +21,10 @@ use crate::{
 /// How a value is understood, and what it looks like.
 pub(super) struct Kind<'k, T> {
     pub(super) shape: Shape,
-    parse: Box<dyn Fn(&Node) -> Result<T, String> + 'k>,
+    parse: Parse<'k, T>,
 }
+
+type Parse<'k, T> = Box<dyn Fn(&Node) -> Result<T, String> + 'k>;
 
 impl<'k, T: 'k> Kind<'k, T> {
     pub(super) fn new(shape: Shape, parse: impl Fn(&Node) -> Result<T, String> + 'k) -> Self {
@@ -337,10 +339,13 @@ pub(super) fn path() -> Kind<'static, PathBuf> {
 
 /// The path of a file whose content is a secret.
 pub(super) fn secret_path() -> Kind<'static, PathBuf> {
-    let mut path = path();
-    path.shape.words = "path of a secret".to_owned();
-    path.shape.disclosure = Disclosure::SecretFile;
-    path
+    let Kind { shape, parse } = path();
+    let shape = Shape {
+        words: "path of a secret".to_owned(),
+        disclosure: Disclosure::SecretFile,
+        ..shape
+    };
+    Kind { shape, parse }
 }
 
 fn parsed<T: FromStr>(node: &Node) -> Result<T, ()> {

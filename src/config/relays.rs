@@ -83,7 +83,7 @@ pub(super) fn settings(root: &Section<'_>) -> Settings {
         relays.extend(relay(section, parsed, host, layer, &ehlo_name));
     }
     let routes = routes(root, &names);
-    let custom = custom(&root.section("custom_relays", CUSTOM_RELAYS), ehlo_name);
+    let custom = custom(&root.section("custom_relays", CUSTOM_RELAYS), &ehlo_name);
     let sole = match names.as_slice() {
         [only] if routes.is_empty() && !root.has("default_relay") => Some(only.clone()),
         _ => None,
@@ -241,13 +241,13 @@ fn routes(root: &Section<'_>, names: &[RelayName]) -> Vec<Route> {
     routes
 }
 
-fn custom(section: &Section<'_>, local_name: String) -> CustomRelays {
+fn custom(section: &Section<'_>, local_name: &str) -> CustomRelays {
     let allow = section.list("allow", ALLOW);
     let allow = allow.iter().filter_map(allowed_hosts).collect();
     CustomRelays {
         allow,
         allow_tls_options: tls_options(section),
-        ehlo_name: ehlo_name(section, &local_name),
+        ehlo_name: ehlo_name(section, local_name),
         limits: limits(&section.section("limits", LIMITS)),
     }
 }

@@ -87,6 +87,6 @@ fn rule(rule: &Rule) -> Json {
     match rule {
         Rule::Needs(this, that) => json!({"dependentRequired": {*this: [that]}}),
         Rule::NotBoth(this, that) => json!({"not": {"required": [this, that]}}),
-        Rule::NeedsAny(these, those) => json!({"if": any(these), "then": any(those)}),
+        Rule::NeedsAny(keys, needed) => json!({"if": any(keys), "then": any(needed)}),
     }
 }

@@ -241,12 +241,12 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Tells when any of `these` is set without any of `those`.
-    pub(super) fn needs_any(&self, these: [&'static str; 2], those: [&'static str; 2]) {
-        self.rule(Rule::NeedsAny(these, those));
+    /// Tells when any of `keys` is set without any that is `needed`.
+    pub(super) fn needs_any(&self, keys: [&'static str; 2], needed: [&'static str; 2]) {
+        self.rule(Rule::NeedsAny(keys, needed));
         let any = |keys: [&str; 2]| keys.into_iter().any(|key| self.has(key));
-        if any(these) && !any(those) {
-            let [this, that] = those;
+        if any(keys) && !any(needed) {
+            let [this, that] = needed;
             self.wrong_here(format!("needs `{this}` or `{that}`"));
         }
     }

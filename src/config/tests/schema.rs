@@ -21,34 +21,6 @@ fn validator() -> Validator {
     jsonschema::draft202012::new(&schema()).unwrap()
 }
 
-/// Who takes a configuration.
-#[derive(Debug, Eq, PartialEq)]
-enum Taken {
-    ByBoth,
-    ByNeither,
-    /// What is wrong with it is not for a schema to see.
-    BySchemaAlone,
-    ByLoaderAlone,
-}
-
-fn judge(validator: &Validator, fixture: &Fixture, toml: &str) -> Taken {
-    let json: Json = toml::from_str(toml).unwrap();
-    let is_loaded = fixture.load(toml).is_ok();
-    // The same as a JSON file is the same.
-    let file = Some(fixture.write("posthaste.json", json.to_string()));
-    let sources = Sources {
-        file,
-        ..Sources::default()
-    };
-    assert_eq!(load(&sources).is_ok(), is_loaded, "{toml}");
-    match (validator.is_valid(&json), is_loaded) {
-        (true, true) => Taken::ByBoth,
-        (false, false) => Taken::ByNeither,
-        (true, false) => Taken::BySchemaAlone,
-        (false, true) => Taken::ByLoaderAlone,
-    }
-}
-
 #[test]
 fn the_schema_is_one() {
     let schema = schema();
@@ -59,170 +31,158 @@ fn the_schema_is_one() {
     );
 }
 
+/// What rows of the tables below start with.
+const NOTHING: &str = "";
+const CREDENTIALS: &str = "[relays.primary]\nhost = 'a.example'\n[relays.primary.credentials]\n";
+const RELAY_TLS: &str = "[relays.primary]\nhost = 'a.example'\n[relays.primary.tls]\n";
+
+/// What both take.
+const RIGHT: [(&str, &str); 25] = [
+    (NOTHING, ""),
+    (RELAY, ""),
+    (RELAY, "port = 465"),
+    (RELAY, "allow_tls_options = ['mode']"),
+    (RELAY, "limits.mail = '1s'"),
+    (RELAY, "limits.mail = '1m 30s'"),
+    (RELAY, "limits.mail = '1.5 s'"),
+    (RELAY, "ehlo_name = '[192.0.2.1]'"),
+    (NOTHING, "server.listen = '[::1]:0'"),
+    (NOTHING, "server.max_request_bytes = 65536"),
+    (NOTHING, "server.max_request_bytes = '20 MiB'"),
+    (NOTHING, "server.reflection = false"),
+    (NOTHING, "log.format = 'text'"),
+    (CREDENTIALS, ""),
+    (CREDENTIALS, "username = 'a'\npassword_file = 'password'"),
+    (
+        CREDENTIALS,
+        "username_file = 'password'\ntoken_file = 'password'",
+    ),
+    (RELAY_TLS, "mode = 'starttls_if_offered'"),
+    (RELAY_TLS, "min_version = '1.3'"),
+    (RELAY_TLS, "server_name = '192.0.2.1'"),
+    (RELAY_TLS, "ca_file = 'a.ca.pem'"),
+    (
+        RELAY_TLS,
+        "client_certificate_file = 'a.ca.pem'\nclient_key_file = 'a.key.pem'",
+    ),
+    (
+        RELAY_TLS,
+        "key_pins = ['sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=']",
+    ),
+    (
+        RELAY,
+        "[[routes]]\ndomain = '*.example.com'\nrelay = 'primary'",
+    ),
+    (NOTHING, "[[custom_relays.allow]]\nhost = '*'\nports = [25]"),
+    (NOTHING, "\"$schema\" = 'x'"),
+];
+
+/// What both refuse.
+const WRONG: [(&str, &str); 44] = [
+    (RELAY, "port = 0"),
+    (RELAY, "port = 65536"),
+    (RELAY, "port = '465'"),
+    (RELAY, "prot = 465"),
+    (RELAY, "allow_tls_options = ['made']"),
+    (RELAY, "allow_tls_options = 'mode'"),
+    (RELAY, "limits.mail = '1'"),
+    (RELAY, "limits.mail = 1"),
+    (RELAY, "limits.male = '1s'"),
+    (RELAY, "ehlo_name = ''"),
+    (NOTHING, "[relays.primary]\nport = 25"),
+    (NOTHING, "[relays.Primary]\nhost = 'a.b'"),
+    (NOTHING, "[relays.1]\nhost = 'a.b'"),
+    (NOTHING, "relays = 1"),
+    (NOTHING, "server = []"),
+    (NOTHING, "zzz = 1"),
+    (NOTHING, "server.listen = 'localhost:1'"),
+    (NOTHING, "server.listen = '1.2.3.4'"),
+    (NOTHING, "server.max_request_bytes = 65535"),
+    (NOTHING, "server.max_request_bytes = '20MiBi'"),
+    (NOTHING, "server.max_connections = 0"),
+    (NOTHING, "server.max_connections = 1.5"),
+    (NOTHING, "server.reflection = 'false'"),
+    (NOTHING, "log.format = 'Text'"),
+    (CREDENTIALS, "username = 'a'"),
+    (CREDENTIALS, "token_file = 'password'"),
+    (CREDENTIALS, "username = 'a'\npassword = 'b'"),
+    (
+        CREDENTIALS,
+        "username = 'a'\nusername_file = 'password'\ntoken_file = 'password'",
+    ),
+    (
+        CREDENTIALS,
+        "username = 'a'\npassword_file = 'password'\ntoken_file = 'password'",
+    ),
+    (CREDENTIALS, "username = 'a'\npassword_file = ''"),
+    (RELAY_TLS, "mode = 'starttls-if-offered'"),
+    (RELAY_TLS, "min_version = 1.3"),
+    (RELAY_TLS, "min_version = '1.1'"),
+    (RELAY_TLS, "ca_file = \"a\\nb\""),
+    (RELAY_TLS, "client_certificate_file = 'a.ca.pem'"),
+    (RELAY_TLS, "client_key_file = 'a.key.pem'"),
+    (RELAY_TLS, "key_pins = ['sha1/AAAA']"),
+    (NOTHING, "[tls]\nclient_key_file = 'a.key.pem'"),
+    (RELAY, "[[routes]]\ndomain = '*.example.com'"),
+    (
+        RELAY,
+        "[[routes]]\ndomain = 'a.b'\nrelay = 'primary'\nweight = 1",
+    ),
+    (NOTHING, "routes = {}"),
+    (NOTHING, "routes = [1]"),
+    (
+        NOTHING,
+        "[[custom_relays.allow]]\nhost = '*'\nports = ['25']",
+    ),
+    (NOTHING, "[[custom_relays.allow]]\nports = [25]"),
+];
+
+/// What the loader refuses, and a schema cannot: it would have to compare, to
+/// reckon or to read a file.
+const WRONG_IN_CONTEXT: [(&str, &str); 8] = [
+    (RELAY, "limits.mail = '2h'"),
+    (RELAY, "ehlo_name = 'a b'"),
+    (NOTHING, "server.listen = '1.2.3.4:65536'"),
+    (NOTHING, "server.max_request_bytes = '2GiB'"),
+    (NOTHING, "log.level = 'inof'"),
+    (CREDENTIALS, "username = 'a'\npassword_file = 'none'"),
+    (RELAY_TLS, "min_version = '1.3'\nmax_version = '1.2'"),
+    (RELAY, "[[routes]]\ndomain = 'a.b'\nrelay = 'secondary'"),
+];
+
+/// Whether the loader takes `toml`, and the same as JSON.
+fn is_loaded(fixture: &Fixture, toml: &str, json: &Json) -> bool {
+    let is_loaded = fixture.load(toml).is_ok();
+    let file = Some(fixture.write("posthaste.json", json.to_string()));
+    let sources = Sources {
+        file,
+        ..Sources::default()
+    };
+    assert_eq!(load(&sources).is_ok(), is_loaded, "{toml}");
+    is_loaded
+}
+
 #[test]
 fn schema_and_loader_judge_alike() {
     let fixture = Fixture::new();
     fixture.write_pki("a");
     fixture.write("password", SECRET);
     let validator = validator();
-    let relay = |rest: &str| format!("{RELAY}{rest}");
-    let credentials = |rest: &str| relay(&format!("[relays.primary.credentials]\n{rest}"));
-    let tls = |rest: &str| relay(&format!("[relays.primary.tls]\n{rest}"));
-    for (toml, expected) in [
-        (String::new(), Taken::ByBoth),
-        (relay(""), Taken::ByBoth),
-        (relay("port = 465"), Taken::ByBoth),
-        (relay("port = 0"), Taken::ByNeither),
-        (relay("port = 65536"), Taken::ByNeither),
-        (relay("port = '465'"), Taken::ByNeither),
-        (relay("prot = 465"), Taken::ByNeither),
-        (relay("allow_tls_options = ['mode']"), Taken::ByBoth),
-        (relay("allow_tls_options = ['made']"), Taken::ByNeither),
-        (relay("allow_tls_options = 'mode'"), Taken::ByNeither),
-        (relay("limits.mail = '1s'"), Taken::ByBoth),
-        (relay("limits.mail = '1m 30s'"), Taken::ByBoth),
-        (relay("limits.mail = '1.5 s'"), Taken::ByBoth),
-        (relay("limits.mail = '1'"), Taken::ByNeither),
-        (relay("limits.mail = 1"), Taken::ByNeither),
-        (relay("limits.mail = '2h'"), Taken::BySchemaAlone),
-        (relay("limits.male = '1s'"), Taken::ByNeither),
-        (relay("ehlo_name = '[192.0.2.1]'"), Taken::ByBoth),
-        (relay("ehlo_name = ''"), Taken::ByNeither),
-        (relay("ehlo_name = 'a b'"), Taken::BySchemaAlone),
-        ("[relays.primary]\nport = 25".to_owned(), Taken::ByNeither),
-        (
-            "[relays.Primary]\nhost = 'a.b'".to_owned(),
-            Taken::ByNeither,
-        ),
-        ("[relays.1]\nhost = 'a.b'".to_owned(), Taken::ByNeither),
-        ("relays = 1".to_owned(), Taken::ByNeither),
-        ("server = []".to_owned(), Taken::ByNeither),
-        ("zzz = 1".to_owned(), Taken::ByNeither),
-        ("server.listen = '[::1]:0'".to_owned(), Taken::ByBoth),
-        ("server.listen = 'localhost:1'".to_owned(), Taken::ByNeither),
-        ("server.listen = '1.2.3.4'".to_owned(), Taken::ByNeither),
-        (
-            "server.listen = '1.2.3.4:65536'".to_owned(),
-            Taken::BySchemaAlone,
-        ),
-        ("server.max_request_bytes = 65536".to_owned(), Taken::ByBoth),
-        (
-            "server.max_request_bytes = 65535".to_owned(),
-            Taken::ByNeither,
-        ),
-        (
-            "server.max_request_bytes = '20 MiB'".to_owned(),
-            Taken::ByBoth,
-        ),
-        (
-            "server.max_request_bytes = '20MiBi'".to_owned(),
-            Taken::ByNeither,
-        ),
-        (
-            "server.max_request_bytes = '2GiB'".to_owned(),
-            Taken::BySchemaAlone,
-        ),
-        ("server.max_connections = 0".to_owned(), Taken::ByNeither),
-        ("server.max_connections = 1.5".to_owned(), Taken::ByNeither),
-        ("server.reflection = false".to_owned(), Taken::ByBoth),
-        ("server.reflection = 'false'".to_owned(), Taken::ByNeither),
-        ("log.format = 'text'".to_owned(), Taken::ByBoth),
-        ("log.format = 'Text'".to_owned(), Taken::ByNeither),
-        ("log.level = 'inof'".to_owned(), Taken::BySchemaAlone),
-        (credentials(""), Taken::ByBoth),
-        (
-            credentials("username = 'a'\npassword_file = 'password'"),
-            Taken::ByBoth,
-        ),
-        (
-            credentials("username_file = 'password'\ntoken_file = 'password'"),
-            Taken::ByBoth,
-        ),
-        (credentials("username = 'a'"), Taken::ByNeither),
-        (credentials("token_file = 'password'"), Taken::ByNeither),
-        (
-            credentials("username = 'a'\npassword = 'b'"),
-            Taken::ByNeither,
-        ),
-        (
-            credentials("username = 'a'\nusername_file = 'password'\ntoken_file = 'password'"),
-            Taken::ByNeither,
-        ),
-        (
-            credentials("username = 'a'\npassword_file = 'password'\ntoken_file = 'password'"),
-            Taken::ByNeither,
-        ),
-        (
-            credentials("username = 'a'\npassword_file = 'none'"),
-            Taken::BySchemaAlone,
-        ),
-        (
-            credentials("username = 'a'\npassword_file = ''"),
-            Taken::ByNeither,
-        ),
-        (tls("mode = 'starttls_if_offered'"), Taken::ByBoth),
-        (tls("mode = 'starttls-if-offered'"), Taken::ByNeither),
-        (tls("min_version = '1.3'"), Taken::ByBoth),
-        (tls("min_version = 1.3"), Taken::ByNeither),
-        (tls("min_version = '1.1'"), Taken::ByNeither),
-        (
-            tls("min_version = '1.3'\nmax_version = '1.2'"),
-            Taken::BySchemaAlone,
-        ),
-        (tls("server_name = '192.0.2.1'"), Taken::ByBoth),
-        (tls("ca_file = 'a.ca.pem'"), Taken::ByBoth),
-        (tls("ca_file = \"a\\nb\""), Taken::ByNeither),
-        (
-            tls("client_certificate_file = 'a.ca.pem'\nclient_key_file = 'a.key.pem'"),
-            Taken::ByBoth,
-        ),
-        (
-            tls("client_certificate_file = 'a.ca.pem'"),
-            Taken::ByNeither,
-        ),
-        (tls("client_key_file = 'a.key.pem'"), Taken::ByNeither),
-        (
-            tls("key_pins = ['sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=']"),
-            Taken::ByBoth,
-        ),
-        (tls("key_pins = ['sha1/AAAA']"), Taken::ByNeither),
-        (
-            "[tls]\nclient_key_file = 'a.key.pem'".to_owned(),
-            Taken::ByNeither,
-        ),
-        (
-            relay("[[routes]]\ndomain = '*.example.com'\nrelay = 'primary'"),
-            Taken::ByBoth,
-        ),
-        (
-            relay("[[routes]]\ndomain = '*.example.com'"),
-            Taken::ByNeither,
-        ),
-        (
-            relay("[[routes]]\ndomain = 'a.b'\nrelay = 'primary'\nweight = 1"),
-            Taken::ByNeither,
-        ),
-        (
-            relay("[[routes]]\ndomain = 'a.b'\nrelay = 'secondary'"),
-            Taken::BySchemaAlone,
-        ),
-        ("routes = {}".to_owned(), Taken::ByNeither),
-        ("routes = [1]".to_owned(), Taken::ByNeither),
-        (
-            "[[custom_relays.allow]]\nhost = '*'\nports = [25]".to_owned(),
-            Taken::ByBoth,
-        ),
-        (
-            "[[custom_relays.allow]]\nhost = '*'\nports = ['25']".to_owned(),
-            Taken::ByNeither,
-        ),
-        (
-            "[[custom_relays.allow]]\nports = [25]".to_owned(),
-            Taken::ByNeither,
-        ),
-        ("\"$schema\" = 'x'".to_owned(), Taken::ByBoth),
+    for (rows, is_right, is_valid) in [
+        (RIGHT.as_slice(), true, true),
+        (WRONG.as_slice(), false, false),
+        (WRONG_IN_CONTEXT.as_slice(), false, true),
     ] {
-        assert_eq!(judge(&validator, &fixture, &toml), expected, "{toml}");
+        for (start, rest) in rows {
+            let toml = format!("{start}{rest}\n");
+            let json: Json = toml::from_str(&toml).unwrap();
+            assert_eq!(
+                is_loaded(&fixture, &toml, &json),
+                is_right,
+                "loader: {toml}"
+            );
+            assert_eq!(validator.is_valid(&json), is_valid, "schema: {toml}");
+        }
     }
 }
 
