@@ -91,7 +91,9 @@ fn every_key_is_asked_for_whatever_is_configured() {
             path.replace("relays.primary", "relays.NAME")
                 .replace("[0]", "[]")
         });
-        assert_eq!(asked.collect::<BTreeSet<_>>(), keys);
+        let asked: BTreeSet<_> = asked.collect();
+        let odd: Vec<_> = asked.symmetric_difference(&keys).collect();
+        assert!(odd.is_empty(), "asked for only at times: {odd:?}");
     }
 }
 

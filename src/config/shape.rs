@@ -25,7 +25,7 @@ use crate::{
 
 /// Whitespace and units as `humantime` takes them.
 const DURATION: &str = r"^\s*([0-9][0-9\s]*(\.[0-9\s]+)?(nanos|nsec|ns|usec|us|µs|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|min|mins|m|hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w|months|month|M|years|year|yrs|yr|y)\s*)+$";
-const SIZE: &str = r"^[0-9]+(\s*(B|kB|KiB|MB|MiB|GB|GiB))?$";
+const SIZE: &str = r"^[0-9]+\s*(B|kB|KiB|MB|MiB|GB|GiB)?$";
 /// Without control characters, and so on one line.
 const LINE: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
 
