@@ -3,10 +3,21 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use strum::{Display, EnumIter, EnumString};
+use strum::{Display, EnumIter, EnumString, VariantNames};
 
 /// When TLS starts on a connection to a relay.
-#[derive(Clone, Copy, Debug, Display, EnumIter, EnumString, Eq, PartialEq, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Display,
+    EnumIter,
+    EnumString,
+    Eq,
+    PartialEq,
+    VariantNames,
+    serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum TlsMode {
