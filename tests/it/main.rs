@@ -10,7 +10,7 @@ mod compose;
 mod deadlines;
 mod docs;
 mod idempotency;
-mod postfix;
+mod relays;
 mod round_trips;
 mod send_mail;
 mod service;

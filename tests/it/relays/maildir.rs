@@ -2,22 +2,22 @@
 
 use std::{
     fs,
-    path::Path,
+    path::PathBuf,
     process::Command,
     time::{Duration, Instant},
 };
 
 use serde::Deserialize;
 
-use super::fixture::Postfix;
+use super::fixture::Relay;
 
 const DELIVERY_LIMIT: Duration = Duration::from_secs(20);
 
-/// A mail as Postfix delivered it: `Return-Path`, `X-Original-To`,
-/// `Delivered-To` and `Received` stand before what was sent.
+/// A mail as a relay delivered it: `Return-Path`, `Delivered-To`, `Received` and
+/// the like stand before what was sent.
 pub(super) struct Delivered {
     pub(super) bytes: Vec<u8>,
-    pub(super) parsed: Parsed,
+    path: PathBuf,
 }
 
 /// What `tests/python/read_mail.py` prints.
@@ -83,7 +83,7 @@ impl Parsed {
     }
 }
 
-impl Postfix {
+impl Relay {
     /// Waits until a mail to `recipient` is in the Maildir. Each test has
     /// recipients of its own.
     pub(super) async fn delivered(&self, recipient: &str) -> Delivered {
@@ -104,7 +104,7 @@ impl Postfix {
     /// A mail to `recipient` that is there already.
     pub(super) fn find(&self, recipient: &str) -> Option<Delivered> {
         let field = format!("Delivered-To: {recipient}");
-        // Postfix makes the Maildir at the first delivery.
+        // Relays make the Maildir at the first delivery.
         let files = fs::read_dir(self.maildir.join("new")).ok()?;
         files.map(|file| file.unwrap().path()).find_map(|path| {
             let bytes = fs::read(&path).unwrap();
@@ -112,25 +112,25 @@ impl Postfix {
                 .lines()
                 .take_while(|line| !line.is_empty())
                 .any(|line| line == field);
-            is_it.then(|| Delivered {
-                parsed: parse(&path),
-                bytes,
-            })
+            is_it.then_some(Delivered { bytes, path })
         })
     }
 }
 
-fn parse(path: &Path) -> Parsed {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/read_mail.py");
-    let output = Command::new("python3")
-        .arg(script)
-        .arg(path)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "read_mail.py: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).unwrap()
+impl Delivered {
+    /// As Python reads it.
+    pub(super) fn parsed(&self) -> Parsed {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/read_mail.py");
+        let output = Command::new("python3")
+            .arg(script)
+            .arg(&self.path)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "read_mail.py: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
 }

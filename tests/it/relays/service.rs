@@ -1,4 +1,4 @@
-//! The program itself, with the test Postfix as its relays, and a client.
+//! The program itself, with a real relay behind it, and a client.
 
 use std::{
     fs,
@@ -8,23 +8,29 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use posthaste::api::pb::{
-    Mail, Message, RelayFailure, RelayTarget, SendMailRequest, SendMailResponse, mail::Content,
-    mail_service_client::MailServiceClient, relay_target::Target,
+    Envelope, Mail, Message, RelayFailure, RelayTarget, SendMailRequest, SendMailResponse,
+    SmtpReply, mail::Content, mail_service_client::MailServiceClient, relay_target::Target,
 };
 use prost::Message as _;
 use tempfile::TempDir;
 use tonic::{Status, transport::Channel};
 
-use super::fixture::{PASSWORD, Postfix, USERNAME};
+use super::fixture::{PASSWORD, Relay, USERNAME};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// The relays of the service: two ports of one Postfix.
+/// The relays of the service: the two ports of the real one.
 pub(super) const STARTTLS: &str = "starttls";
 pub(super) const IMPLICIT: &str = "implicit";
-/// The STARTTLS port with a password that is not right.
+/// The STARTTLS port with a password that is not right, and with none.
 pub(super) const WRONG_PASSWORD: &str = "wrong-password";
+pub(super) const NO_PASSWORD: &str = "no-password";
+/// Without the test CA.
+pub(super) const UNTRUSTED: &str = "untrusted";
+/// Implicit TLS at the port for STARTTLS.
+pub(super) const WRONG_PORT: &str = "wrong-port";
 
 /// `posthaste serve`, stopped when dropped.
 pub(super) struct Service {
@@ -50,18 +56,18 @@ impl Drop for Process {
 }
 
 impl Service {
-    pub(super) async fn start(postfix: &Postfix) -> Self {
+    pub(super) async fn start(relay: &Relay) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str, content: &str| {
             let path = dir.path().join(name);
             fs::write(&path, content).unwrap();
             path.display().to_string()
         };
-        let ca = file("ca.pem", &postfix.ca_pem);
+        let ca = file("ca.pem", &relay.ca_pem);
         let password = file("password", PASSWORD);
         let wrong_password = file("wrong-password", "canary-wrong-secret");
-        let starttls = postfix.starttls_port;
-        let implicit = postfix.implicit_port;
+        let starttls = relay.starttls_port;
+        let implicit = relay.implicit_port;
         let config = file(
             "posthaste.toml",
             &format!(
@@ -88,6 +94,20 @@ impl Service {
                 port = {starttls}
                 tls = {{ ca_file = "{ca}" }}
                 credentials = {{ username = "{USERNAME}", password_file = "{wrong_password}" }}
+
+                [relays.{NO_PASSWORD}]
+                host = "localhost"
+                port = {starttls}
+                tls = {{ ca_file = "{ca}" }}
+
+                [relays.{UNTRUSTED}]
+                host = "localhost"
+                port = {starttls}
+
+                [relays.{WRONG_PORT}]
+                host = "localhost"
+                port = {starttls}
+                tls = {{ mode = "implicit", ca_file = "{ca}" }}
                 "#
             ),
         );
@@ -155,6 +175,26 @@ pub(super) fn mail(message: Message) -> Mail {
         content: Some(Content::Message(message)),
         ..Mail::default()
     }
+}
+
+/// A complete message. Without `from`, its reverse-path is null.
+pub(super) fn raw_mail(raw: impl Into<Bytes>, from: &str, to: &[&str]) -> Mail {
+    Mail {
+        content: Some(Content::Raw(raw.into())),
+        envelope: Some(Envelope {
+            mail_from: Some(from.into()),
+            rcpt_to: to.iter().copied().map(String::from).collect(),
+        }),
+        ..Mail::default()
+    }
+}
+
+/// A reply on one line.
+pub(super) fn text(reply: &SmtpReply) -> String {
+    let code = reply.enhanced_status_code;
+    let code = code.map(|code| format!("{}.{}.{} ", code.class, code.subject, code.detail));
+    let code = code.unwrap_or_default();
+    format!("{} {code}{}", reply.code, reply.lines.join(" "))
 }
 
 /// The `RelayFailure` in a status.

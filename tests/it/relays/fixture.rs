@@ -1,4 +1,4 @@
-//! A Postfix of our own on loopback ports, started once for all tests.
+//! A relay of our own on loopback ports, started once for all tests.
 
 use std::{
     fs,
@@ -12,86 +12,95 @@ use std::{
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
+use super::kind::Kind;
+
 pub(super) const USERNAME: &str = "sender";
 /// Not ASCII, and with a space: AUTH must carry it as it is.
 pub(super) const PASSWORD: &str = "pässword with spaces";
-/// `message_size_limit` in `etc/main.cf`.
+/// The largest message in octets, in each relay's configuration.
 pub(super) const SIZE_LIMIT: usize = 2 * 1024 * 1024;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// A running Postfix. It stops when the pipe to `run.sh` closes, which the end
-/// of this process does.
-pub(super) struct Postfix {
+/// A running relay. It stops when the pipe to `run.sh` closes, which the end of
+/// this process does.
+pub(super) struct Relay {
+    pub(super) kind: &'static Kind,
     pub(super) starttls_port: u16,
     pub(super) implicit_port: u16,
     /// The CA that signed its certificate, as PEM.
     pub(super) ca_pem: String,
     pub(super) maildir: PathBuf,
-    log: PathBuf,
+    logs: PathBuf,
     _stdin: ChildStdin,
 }
 
-impl Postfix {
-    /// The one that all tests share.
-    pub(super) fn shared() -> &'static Self {
-        static POSTFIX: OnceLock<Postfix> = OnceLock::new();
-        POSTFIX.get_or_init(|| {
-            // A port that was free may be taken before Postfix has it.
+impl Relay {
+    /// The one of its kind that all tests share, in `cell`.
+    pub(super) fn shared(kind: &'static Kind, cell: &'static OnceLock<Self>) -> &'static Self {
+        cell.get_or_init(|| {
+            // A port that was free may be taken before the relay has it.
             (0..3)
-                .find_map(|_| Self::start().map_err(|error| eprintln!("{error}")).ok())
-                .expect("Postfix starts: see above, and `scripts/test` for what it needs")
+                .find_map(|_| Self::start(kind).map_err(|error| eprintln!("{error}")).ok())
+                .expect("the relay starts: see above, and `scripts/test` for what it needs")
         })
     }
 
-    /// What Postfix has logged so far, for a failed test.
+    /// What the relay has logged so far, for a failed test.
     pub(super) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        let files = fs::read_dir(&self.logs).into_iter().flatten();
+        files
+            .filter_map(|file| fs::read_to_string(file.ok()?.path()).ok())
+            .collect()
     }
 
-    fn start() -> Result<Self, String> {
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/postfix");
-        // Not below the target directory: Postfix runs as a user who may not
-        // enter it, and the paths of its sockets must be short.
+    fn start(kind: &'static Kind) -> Result<Self, String> {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/relays");
+        // Not below the target directory: relays run as users who may not enter
+        // it, and the paths of their sockets must be short.
         let dir = tempfile::Builder::new()
-            .prefix("posthaste-postfix-")
+            .prefix(&format!("posthaste-{}-", kind.folder))
             .tempdir()
             .map_err(|error| format!("no temporary directory: {error}"))?;
         let [starttls_port, implicit_port] = free_ports();
         let etc = dir.path().join("etc");
         fs::create_dir(&etc).unwrap();
-        for name in ["main.cf", "master.cf", "mailboxes"] {
-            let text = fs::read_to_string(sources.join("etc").join(name))
+        for template in fs::read_dir(sources.join(kind.folder).join("etc")).unwrap() {
+            let template = template.unwrap();
+            let text = fs::read_to_string(template.path())
                 .unwrap()
                 .replace("@DIR@", dir.path().to_str().unwrap())
                 .replace("@STARTTLS@", &starttls_port.to_string())
                 .replace("@IMPLICIT@", &implicit_port.to_string());
-            fs::write(etc.join(name), text).unwrap();
+            fs::write(etc.join(template.file_name()), text).unwrap();
         }
         let ca_pem = write_certificate(&etc);
 
         // From here on `run.sh` owns the directory, and removes it.
         let dir = dir.keep();
+        let log = format!("{}.log", kind.folder);
         let mut child = Command::new("bash")
             .arg(sources.join("run.sh"))
+            .arg(kind.folder)
             .arg(&dir)
             .args([USERNAME, PASSWORD])
-            .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("postfix.log"))
+            .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join(log))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
             .map_err(|error| format!("bash: {error}"))?;
-        let postfix = Self {
+        let relay = Self {
+            kind,
             starttls_port,
             implicit_port,
             ca_pem,
             maildir: dir.join("mail/all"),
-            log: dir.join("log/mail.log"),
+            logs: dir.join("log"),
             _stdin: child.stdin.take().unwrap(),
         };
-        // `master` binds all its ports before it serves one.
-        postfix.wait_for_greeting(&mut child)?;
-        Ok(postfix)
+        // Each of them binds all its ports before it serves one.
+        relay.wait_for_greeting(&mut child)?;
+        Ok(relay)
     }
 
     #[expect(clippy::disallowed_methods, reason = "nothing runs yet to be held up")]

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use posthaste::api::pb::{
-    Address, Attachment, Envelope, Header, ListUnsubscribe, Mail, Message, TlsMode, TlsVersion,
-    mail::Content, recipient_result::State,
+    Address, Attachment, Header, ListUnsubscribe, Message, TlsMode, TlsVersion,
+    recipient_result::State,
+    relay_failure::{Acceptance, Reason},
 };
 
 use super::{
-    fixture::Postfix,
-    service::{IMPLICIT, STARTTLS, Service, mail},
+    fixture::{Relay, SIZE_LIMIT},
+    service::{IMPLICIT, STARTTLS, Service, failure, mail, raw_mail},
 };
 
 fn address(email: &str, display_name: &str) -> Address {
@@ -30,25 +31,27 @@ const SUBJECT: &str = "Ihre Bestellung über 12 Stück „Käse & Brötchen“ i
                        お買い上げありがとうございます, und das ist noch nicht alles 🧀";
 const HTML: &str = "<p>Grüße <img src=\"cid:logo.1@example.com\"></p>";
 
+/// Relays count the field that they put in front.
+const SPARE: usize = 1000;
+
 fn every_byte() -> Bytes {
     (0..=255).cycle().take(10_000).collect()
 }
 
-async fn arrives_whole(relay: &str, mode: TlsMode) {
-    let postfix = Postfix::shared();
-    let service = Service::start(postfix).await;
-    let to = format!("box-whole-{relay}@example.com");
-    let cc = format!("box-cc-{relay}@xn--bcher-kva.example");
-    let bcc = format!("box-bcc-{relay}@example.com");
+async fn arrives_whole(relay: &Relay, through: &str, mode: TlsMode) {
+    let service = Service::start(relay).await;
+    let to = format!("box-whole-{through}@example.com");
+    let cc = format!("box-cc-{through}@xn--bcher-kva.example");
+    let bcc = format!("box-bcc-{through}@example.com");
     let text = ".a dot first\r\n..\r\n.\r\nGrüße, καλημέρα\r\n";
 
     let sent = service
         .send(
-            relay,
+            through,
             mail(Message {
                 from_address: Some(address("jo@example.com", "Müller, Jürgen \"Jo\"")),
                 to: vec![address(&to, "山田 太郎")],
-                cc: vec![address(&format!("box-cc-{relay}@bücher.example"), "")],
+                cc: vec![address(&format!("box-cc-{through}@bücher.example"), "")],
                 bcc: vec![address(&bcc, "Nobody Sees")],
                 reply_to: vec![address("a@example.com", "A"), address("b@example.com", "")],
                 subject: SUBJECT.into(),
@@ -88,9 +91,9 @@ async fn arrives_whole(relay: &str, mode: TlsMode) {
     let tls = session.tls.unwrap();
     assert_eq!(tls.mode(), mode);
     assert_eq!(tls.version(), TlsVersion::TlsVersion13);
-    assert_eq!(session.endpoint.unwrap().relay, relay);
+    assert_eq!(session.endpoint.unwrap().relay, through);
 
-    let mail = postfix.delivered(&to).await.parsed;
+    let mail = relay.delivered(&to).await.parsed();
     assert_eq!(mail.defects, [""; 0]);
     assert_eq!(
         mail.from,
@@ -127,9 +130,9 @@ async fn arrives_whole(relay: &str, mode: TlsMode) {
     assert_eq!(image.content_id.as_deref(), Some("<logo.1@example.com>"));
     assert_eq!(image.content(), b"\x89PNG\r\n\x1a\n\0\xff");
 
-    let copy = postfix.delivered(&cc).await;
-    assert!(copy.parsed.all("Bcc").is_empty());
-    let blind = postfix.delivered(&bcc).await;
+    let copy = relay.delivered(&cc).await;
+    assert!(copy.parsed().all("Bcc").is_empty());
+    let blind = relay.delivered(&bcc).await;
     for (mail, whose) in [(&copy, "the copy"), (&blind, "the blind copy")] {
         let sent = String::from_utf8_lossy(&mail.bytes);
         let (_, sent) = sent.split_once("Received:").unwrap();
@@ -140,36 +143,35 @@ async fn arrives_whole(relay: &str, mode: TlsMode) {
     }
 }
 
-#[tokio::test]
-async fn arrives_whole_over_starttls() {
-    arrives_whole(STARTTLS, TlsMode::Starttls).await;
+pub(super) async fn arrives_whole_over_starttls(relay: &Relay) {
+    arrives_whole(relay, STARTTLS, TlsMode::Starttls).await;
 }
 
-#[tokio::test]
-async fn arrives_whole_over_implicit_tls() {
-    arrives_whole(IMPLICIT, TlsMode::Implicit).await;
+pub(super) async fn arrives_whole_over_implicit_tls(relay: &Relay) {
+    arrives_whole(relay, IMPLICIT, TlsMode::Implicit).await;
 }
 
-async fn smtputf8(relay: &str) {
-    let postfix = Postfix::shared();
-    let service = Service::start(postfix).await;
-    let to = format!("box-δοκιμή-{relay}@example.com");
-    let sent = service
-        .send(
-            relay,
-            mail(Message {
-                from_address: Some(address("jürgen@example.com", "Jürgen")),
-                to: vec![address(&to, "Δοκιμή")],
-                subject: "Καλημέρα".into(),
-                text: "γειά".into(),
-                ..Message::default()
-            }),
-        )
-        .await
-        .unwrap();
+async fn smtputf8(relay: &Relay, through: &str) {
+    let service = Service::start(relay).await;
+    let to = format!("box-δοκιμή-{through}@example.com");
+    let message = Message {
+        from_address: Some(address("jürgen@example.com", "Jürgen")),
+        to: vec![address(&to, "Δοκιμή")],
+        subject: "Καλημέρα".into(),
+        text: "γειά".into(),
+        ..Message::default()
+    };
+    let answer = service.send(through, mail(message)).await;
+    if !relay.kind.offers("SMTPUTF8") {
+        let failure = failure(&answer.unwrap_err());
+        assert_eq!(failure.reason(), Reason::ExtensionMissing);
+        assert_eq!(failure.acceptance(), Acceptance::None);
+        return;
+    }
+    let sent = answer.unwrap();
     assert_eq!(sent.recipients[0].state(), State::Accepted);
 
-    let mail = postfix.delivered(&to).await.parsed;
+    let mail = relay.delivered(&to).await.parsed();
     assert_eq!(mail.defects, [""; 0]);
     assert_eq!(mail.from, pairs(&[("Jürgen", "jürgen@example.com")]));
     assert_eq!(mail.to, pairs(&[("Δοκιμή", &to)]));
@@ -177,21 +179,17 @@ async fn smtputf8(relay: &str) {
     assert_eq!(mail.parts[0].text().trim_end(), "γειά");
 }
 
-#[tokio::test]
-async fn addresses_that_are_not_ascii_over_starttls() {
-    smtputf8(STARTTLS).await;
+pub(super) async fn addresses_that_are_not_ascii_over_starttls(relay: &Relay) {
+    smtputf8(relay, STARTTLS).await;
 }
 
-#[tokio::test]
-async fn addresses_that_are_not_ascii_over_implicit_tls() {
-    smtputf8(IMPLICIT).await;
+pub(super) async fn addresses_that_are_not_ascii_over_implicit_tls(relay: &Relay) {
+    smtputf8(relay, IMPLICIT).await;
 }
 
 /// Lines of dots, 8-bit octets, an empty line at the end, a line of 998.
-#[tokio::test]
-async fn raw_mail_arrives_octet_by_octet() {
-    let postfix = Postfix::shared();
-    let service = Service::start(postfix).await;
+pub(super) async fn raw_mail_arrives_octet_by_octet(relay: &Relay) {
+    let service = Service::start(relay).await;
     let to = "box-raw@example.com";
     let long = "x".repeat(998);
     let raw = format!(
@@ -200,21 +198,11 @@ async fn raw_mail_arrives_octet_by_octet() {
          .\r\n..\r\n.x\r\nGrüße\r\n{long}\r\n\r\n"
     );
     service
-        .send(
-            STARTTLS,
-            Mail {
-                content: Some(Content::Raw(raw.clone().into())),
-                envelope: Some(Envelope {
-                    mail_from: Some("a@example.com".into()),
-                    rcpt_to: vec![to.into()],
-                }),
-                ..Mail::default()
-            },
-        )
+        .send(STARTTLS, raw_mail(raw.clone(), "a@example.com", &[to]))
         .await
         .unwrap();
 
-    let delivered = postfix.delivered(to).await.bytes;
+    let delivered = relay.delivered(to).await.bytes;
     // A Maildir has the local line ending.
     let raw = raw.replace("\r\n", "\n");
     assert!(
@@ -224,10 +212,57 @@ async fn raw_mail_arrives_octet_by_octet() {
     );
 }
 
-#[tokio::test]
-async fn mails_sent_at_the_same_time_do_not_mix() {
-    let postfix = Postfix::shared();
-    let service = Service::start(postfix).await;
+pub(super) async fn a_mail_to_many_arrives_for_each(relay: &Relay) {
+    let service = Service::start(relay).await;
+    let recipients: Vec<_> = (0..50)
+        .map(|number| format!("box-each-{number}@example.com"))
+        .collect();
+    let to: Vec<_> = recipients.iter().map(String::as_str).collect();
+    let raw = "From: a@example.com\r\n\r\nto each\r\n";
+    let sent = service
+        .send(IMPLICIT, raw_mail(raw, "a@example.com", &to))
+        .await
+        .unwrap();
+    assert_eq!((sent.accepted_count, sent.refused_count), (50, 0));
+    for to in to {
+        let mail = relay.delivered(to).await.bytes;
+        assert!(mail.ends_with(b"\n\nto each\n"));
+    }
+}
+
+/// The null reverse-path, as notices have it (RFC 5321 section 4.5.5).
+pub(super) async fn a_mail_from_nobody_arrives(relay: &Relay) {
+    let service = Service::start(relay).await;
+    let to = "box-null@example.com";
+    let raw = "From: a@example.com\r\n\r\ntext\r\n";
+    service
+        .send(STARTTLS, raw_mail(raw, "", &[to]))
+        .await
+        .unwrap();
+    let mail = relay.delivered(to).await.parsed();
+    // OpenSMTPD leaves it out.
+    assert!(mail.all("Return-Path").iter().all(|&path| path == "<>"));
+}
+
+/// As large as the relay takes: none counts the dots that are stuffed in.
+pub(super) async fn the_largest_mail_arrives(relay: &Relay) {
+    let service = Service::start(relay).await;
+    let to = "box-large@example.com";
+    let header = format!("From: a@example.com\r\nTo: {to}\r\n\r\n");
+    let line = format!(".{}\r\n", "x".repeat(97));
+    let lines = (SIZE_LIMIT - SPARE - header.len()) / line.len();
+    let body = line.repeat(lines);
+    let sent = service
+        .send(STARTTLS, raw_mail(header + &body, "a@example.com", &[to]))
+        .await
+        .unwrap();
+    assert!(sent.size_bytes as usize > SIZE_LIMIT - SPARE - line.len());
+    let delivered = relay.delivered(to).await.bytes;
+    assert!(delivered.ends_with(body.replace("\r\n", "\n").as_bytes()));
+}
+
+pub(super) async fn mails_sent_at_the_same_time_do_not_mix(relay: &Relay) {
+    let service = Service::start(relay).await;
     let recipients: Vec<_> = (0..16)
         .map(|n| format!("box-many-{n}@example.com"))
         .collect();
@@ -249,11 +284,10 @@ async fn mails_sent_at_the_same_time_do_not_mix() {
         sent.unwrap().unwrap();
     }
     for (n, to) in recipients.iter().enumerate() {
-        let mail = postfix.delivered(to).await.parsed;
-        assert_eq!(mail.header("Subject"), format!("to {to}"));
-        assert_eq!(
-            mail.parts[0].text().replace("\r\n", "\n").trim_end(),
-            format!("{n}\n").repeat(5_000).trim_end()
-        );
+        let mail = relay.delivered(to).await.bytes;
+        let mail = String::from_utf8(mail).unwrap();
+        assert!(mail.contains(&format!("\nSubject: to {to}\n")), "{mail}");
+        let (_, body) = mail.split_once("\n\n").unwrap();
+        assert_eq!(body, format!("{n}\n").repeat(5_000));
     }
 }
