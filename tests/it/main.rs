@@ -10,6 +10,7 @@ mod compose;
 mod deadlines;
 mod docs;
 mod idempotency;
+mod raw_corpus;
 mod relays;
 mod round_trips;
 mod send_mail;

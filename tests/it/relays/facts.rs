@@ -62,6 +62,9 @@ pub(super) async fn pipelining(relay: &Relay) {
     for &reply in relay.kind.pipelined {
         assert_eq!(wire.hear().await, reply);
     }
+    // OpenSMTPD has hung up.
+    let goes_on = wire.say("NOOP").await.starts_with("250");
+    assert_eq!(goes_on, relay.kind.offers("PIPELINING"));
 }
 
 /// A command that an attacker puts behind STARTTLS must not be carried over
@@ -125,12 +128,27 @@ pub(super) async fn the_most_errors(relay: &Relay) {
     assert!(reply.starts_with(refusal), "{reply}");
 }
 
+/// This is why posthaste asks no warm connection with NOOP whether it is alive.
+pub(super) async fn the_most_idle_commands(relay: &Relay) {
+    let mut wire = Wire::authenticated(relay).await;
+    let (most, refusal) = relay.kind.most_idle_commands.unwrap_or((130, "250"));
+    for number in 0..most {
+        let reply = wire.say("NOOP").await;
+        assert!(reply.starts_with("250"), "{number}: {reply}");
+    }
+    let reply = wire.say("NOOP").await;
+    assert!(reply.starts_with(refusal), "{reply}");
+    assert_eq!(reply.is_empty(), refusal.is_empty());
+}
+
 pub(super) async fn the_docs(relay: &Relay) {
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/relays.md");
     let docs = fs::read_to_string(docs).unwrap();
+    let docs = docs.split_whitespace().collect::<Vec<_>>().join(" ");
     let kind = relay.kind;
-    let limits = [kind.most_mails, kind.most_recipients, kind.most_errors];
-    let said = [
+    let mut said: Vec<&str> = kind.offers.to_vec();
+    said.extend(kind.pipelined.iter().filter(|reply| reply.starts_with('5')));
+    said.extend([
         kind.wrong_password,
         kind.no_password.0,
         kind.unknown_recipient,
@@ -139,9 +157,13 @@ pub(super) async fn the_docs(relay: &Relay) {
         kind.data_for_nobody,
         kind.injection,
         kind.dot_between_line_feeds.trim_end(),
-    ];
-    let limits = limits.iter().flatten().map(|(_, reply)| reply);
-    for said in said.iter().chain(limits).chain(kind.offers) {
+    ]);
+    let limits = [kind.most_mails, kind.most_recipients, kind.most_errors];
+    said.extend(limits.iter().flatten().map(|(_, reply)| reply));
+    for said in said {
         assert!(docs.contains(&format!("`{said}`")), "{said:?}");
+    }
+    for (_, change) in kind.changes {
+        assert!(docs.contains(change), "{change:?}");
     }
 }

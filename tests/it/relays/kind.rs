@@ -36,6 +36,12 @@ pub(super) struct Kind {
     pub(super) most_mails: Option<(usize, &'static str)>,
     /// How many recipients a mail takes, and the reply to the next.
     pub(super) most_recipients: Option<(usize, &'static str)>,
+    /// How many commands that send nothing a connection takes, and the reply to
+    /// the next. Empty: it is gone.
+    pub(super) most_idle_commands: Option<(usize, &'static str)>,
+    /// The odd mails (`tests/data/raw`) that it does not deliver as they are, and
+    /// what it does to them.
+    pub(super) changes: &'static [(&'static str, &'static str)],
     /// How many refused commands a connection takes, and the reply to the next.
     pub(super) most_errors: Option<(usize, &'static str)>,
 }
@@ -77,6 +83,22 @@ pub(super) static POSTFIX: Kind = Kind {
     most_mails: None,
     most_recipients: Some((1000, "452 4.5.3 Error: too many recipients")),
     most_errors: Some((20, "421 4.7.0 localhost Error: too many errors")),
+    most_idle_commands: Some((120, "421 4.7.0 localhost Error: too many errors")),
+    changes: &[
+        ("blind-copies", "drops `Bcc` and `Resent-Bcc`"),
+        (
+            "fields-of-delivery",
+            "drops `Return-Path` and `Content-Length`",
+        ),
+        (
+            "mbox-line-first",
+            "makes `X-Mailbox-Line` of a `From ` line",
+        ),
+        (
+            "space-before-colon",
+            "drops space between a field's name and its colon",
+        ),
+    ],
 };
 
 pub(super) static EXIM: Kind = Kind {
@@ -110,6 +132,26 @@ pub(super) static EXIM: Kind = Kind {
     most_mails: None,
     most_recipients: None,
     most_errors: None,
+    // It says why in plaintext, within TLS.
+    most_idle_commands: Some((10, "")),
+    changes: &[
+        (
+            "fields-alone",
+            "ends a header without a body with an empty line",
+        ),
+        (
+            "fields-of-delivery",
+            "drops `Return-Path`, `Envelope-To` and `Delivery-Date`",
+        ),
+        (
+            "fields-without-end",
+            "ends a header without a body with an empty line",
+        ),
+        (
+            "mbox-line-first",
+            "takes a `From ` line for the body, all fields with it",
+        ),
+    ],
 };
 
 pub(super) static OPENSMTPD: Kind = Kind {
@@ -139,4 +181,12 @@ pub(super) static OPENSMTPD: Kind = Kind {
     most_mails: Some((100, "452 4.5.3 Too many recipients: Too many messages sent")),
     most_recipients: Some((1000, "451 4.5.3 Too many recipients: Too many recipients")),
     most_errors: None,
+    most_idle_commands: None,
+    changes: &[
+        ("blind-copies", "drops `Bcc`"),
+        (
+            "body-alone",
+            "adds `Date` and `Message-ID` where they are missing",
+        ),
+    ],
 };

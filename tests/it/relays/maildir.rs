@@ -108,7 +108,8 @@ impl Relay {
         let files = fs::read_dir(self.maildir.join("new")).ok()?;
         files.map(|file| file.unwrap().path()).find_map(|path| {
             let bytes = fs::read(&path).unwrap();
-            let is_it = String::from_utf8_lossy(&bytes)
+            // It stands at the top.
+            let is_it = String::from_utf8_lossy(&bytes[..bytes.len().min(4096)])
                 .lines()
                 .take_while(|line| !line.is_empty())
                 .any(|line| line == field);

@@ -6,6 +6,7 @@ mod fixture;
 mod kind;
 mod maildir;
 mod mails;
+mod odd;
 mod refusals;
 mod service;
 mod wire;
@@ -48,6 +49,8 @@ cases! {
         a_mail_to_many_arrives_for_each
         a_mail_from_nobody_arrives
         the_largest_mail_arrives;
+    odd:
+        odd_mails_arrive_unchanged;
     refusals:
         one_refused_recipient_does_not_hurt_the_others
         all_or_nobody
@@ -68,5 +71,6 @@ cases! {
         the_most_mails
         the_most_recipients
         the_most_errors
+        the_most_idle_commands
         the_docs;
 }
