@@ -8,16 +8,11 @@ use posthaste::api::pb::{
 use tonic::Code;
 
 use super::{
-<<<<<<< HEAD:tests/it/postfix/refusals.rs
-    fixture::{PASSWORD, Postfix, SIZE_LIMIT},
-    service::{IMPLICIT, STARTTLS, Service, WRONG_PASSWORD, failure, mail},
-=======
     fixture::{PASSWORD, Relay, SIZE_LIMIT},
     service::{
         IMPLICIT, NO_PASSWORD, STARTTLS, Service, UNTRUSTED, WRONG_PASSWORD, WRONG_PORT, failure,
         mail, text,
     },
->>>>>>> relays:tests/it/relays/refusals.rs
 };
 
 fn message(to: &[&str]) -> Message {
@@ -87,33 +82,8 @@ pub(super) async fn all_or_nobody(relay: &Relay) {
     assert!(relay.find("box-all@example.com").is_none());
 }
 
-<<<<<<< HEAD:tests/it/postfix/refusals.rs
-/// That port takes three at a time (`smtpd_recipient_limit` in `master.cf`).
-#[tokio::test]
-async fn recipients_that_are_too_many_for_one_transaction_get_it_all_the_same() {
-    let postfix = Postfix::shared();
-    let service = Service::start(postfix).await;
-    for (policy, name) in [(RecipientPolicy::Any, "any"), (RecipientPolicy::All, "all")] {
-        let to: [_; 7] = std::array::from_fn(|n| format!("box-crowd-{name}-{n}@example.com"));
-        let mail = Mail {
-            recipient_policy: policy.into(),
-            ..mail(message(&to.each_ref().map(String::as_str)))
-        };
-        let sent = service.send(IMPLICIT, mail).await.unwrap();
-        assert_eq!((sent.accepted_count, sent.refused_count), (7, 0));
-        for to in to {
-            postfix.delivered(&to).await;
-        }
-    }
-}
-
-#[tokio::test]
-async fn each_refusal_has_its_reason() {
-    let service = Service::start(Postfix::shared()).await;
-=======
 pub(super) async fn each_refusal_has_its_reason(relay: &Relay) {
     let service = Service::start(relay).await;
->>>>>>> relays:tests/it/relays/refusals.rs
     let from = |email: &str| Message {
         from_address: Some(Address {
             email: email.into(),
