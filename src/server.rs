@@ -2,6 +2,8 @@
 //! The accept loop is ours, and not tonic's, since what a connection may do
 //! and how long it may live is decided here.
 
+mod preface;
+
 use std::{io, sync::Arc, time::Duration};
 
 use hyper_util::{
@@ -24,6 +26,7 @@ use crate::{
     relay::{BadRelay, Directory},
     sender::{Keep, Sender},
 };
+use preface::Prefaced;
 
 /// Why the server stopped, or did not start.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +94,7 @@ pub async fn run(
     if timeout(config.server.drain, drained).await.is_err() {
         warn!("stopped with calls still under way");
     }
+    sender.disconnect().await;
     Ok(())
 }
 
@@ -104,7 +108,7 @@ struct Connections {
 
 impl Connections {
     fn new(routes: api::Routes, max_connections: usize) -> Self {
-        let mut http = auto::Builder::new(TokioExecutor::new()).http2_only();
+        let mut http = auto::Builder::new(TokioExecutor::new());
         http.http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(KEEPALIVE.0)
@@ -143,7 +147,7 @@ impl Connections {
         let service = TowerToHyperService::new(self.routes.clone());
         let connection = self
             .http
-            .serve_connection_with_upgrades(TokioIo::new(stream), service)
+            .serve_connection_with_upgrades(TokioIo::new(Prefaced::new(stream)), service)
             .into_owned();
         let connection = self.graceful.watch(connection);
         tokio::spawn(async move {

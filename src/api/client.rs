@@ -17,8 +17,14 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The service cannot be reached.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot connect")]
-pub struct ConnectError(#[from] tonic::transport::Error);
+pub enum ConnectError {
+    /// It is not there, or the URI is none.
+    #[error("cannot connect")]
+    Transport(#[from] tonic::transport::Error),
+    /// Another scheme would be spoken in plaintext all the same.
+    #[error("only http:// is supported")]
+    Scheme,
+}
 
 /// A connection to the service.
 #[derive(Clone, Debug)]
@@ -35,10 +41,11 @@ impl Client {
         } else {
             format!("http://{endpoint}")
         };
-        let channel = Endpoint::from_shared(uri)?
-            .connect_timeout(CONNECT_LIMIT)
-            .connect()
-            .await?;
+        let endpoint = Endpoint::from_shared(uri)?.connect_timeout(CONNECT_LIMIT);
+        if endpoint.uri().scheme_str() != Some("http") {
+            return Err(ConnectError::Scheme);
+        }
+        let channel = endpoint.connect().await?;
         Ok(Self {
             mail: MailServiceClient::new(channel),
         })
@@ -113,6 +120,19 @@ fn json<M: Message + Name>(message: &M) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn nothing_but_http_is_spoken_and_so_nothing_else_is_taken() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        for scheme in ["https", "HTTPS", "ftp"] {
+            let refused = Client::connect(&format!("{scheme}://{address}")).await;
+            assert!(matches!(refused, Err(ConnectError::Scheme)), "{scheme}");
+        }
+        for endpoint in [address.to_string(), format!("HTTP://{address}")] {
+            Client::connect(&endpoint).await.unwrap();
+        }
+    }
 
     #[test]
     fn json_is_canonical() {

@@ -61,6 +61,8 @@ enum DemoError {
     Connect(#[from] ConnectError),
     #[error(transparent)]
     Serve(#[from] ServeError),
+    #[error("not every mail fared as it should")]
+    Surprise,
 }
 
 /// Runs the demo.
@@ -98,16 +100,18 @@ async fn demo(args: &Args) -> Result<(), DemoError> {
 
     show::out(&relays.introduction(address, &file));
     let mut client = Client::connect(&address.to_string()).await?;
+    let mut as_expected = true;
     for (number, (name, about)) in Relays::ABOUT.into_iter().enumerate() {
         show::out(&format!(
             "\n{}. A mail through `{name}`, {about}",
             number + 1
         ));
-        let answer = match client.send(mail(name), None).await {
+        let answer = client.send(mail(name), None).await;
+        as_expected &= answer.is_ok() == (name != Relays::BROKEN);
+        show::out(&match answer {
             Ok(response) => show::sent(&response),
             Err(error) => show::failed(&error),
-        };
-        show::out(&answer);
+        });
     }
     show::out(&format!("\nThe mails are in {}.", args.keep.display()));
     if !args.once {
@@ -119,7 +123,11 @@ async fn demo(args: &Args) -> Result<(), DemoError> {
     if let Ok(result) = serving.await {
         result?;
     }
-    Ok(())
+    if as_expected {
+        Ok(())
+    } else {
+        Err(DemoError::Surprise)
+    }
 }
 
 struct Relays {
@@ -136,8 +144,9 @@ impl Relays {
             "implicit",
             "which speaks TLS from the first byte, as on port 465",
         ),
-        ("expired", "whose certificate ran out"),
+        (Self::BROKEN, "whose certificate ran out"),
     ];
+    const BROKEN: &str = "expired";
 
     async fn start(folder: &Path) -> Result<Self, DemoError> {
         let ca = Ca::new("posthaste demo CA");

@@ -19,7 +19,8 @@ use crate::api::client::{self, pb};
 /// RFC 5322 message from a file or standard input.
 ///
 /// Exit status: 0, the relay took it for every recipient; 1, it did not, or
-/// not for all; 2, the request is not valid; 75, trying again later may help.
+/// not for all, or may have; 2, the request is not valid or the service cannot
+/// be reached; 75, trying again later may help.
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("content").args(["text", "text_file", "raw"]))]
 pub struct Args {

@@ -46,7 +46,9 @@ pub(super) fn sent(response: &pb::SendMailResponse) -> String {
         ""
     };
     let _ = writeln!(text, "{headline}{again}  {} bytes", response.size_bytes);
-    field(&mut text, "message", &response.message_id);
+    if !response.message_id.is_empty() {
+        field(&mut text, "message", &response.message_id);
+    }
     if let Some(reply) = &response.reply {
         field(&mut text, "reply", &reply_line(reply));
     }
@@ -61,7 +63,15 @@ pub(super) fn sent(response: &pb::SendMailResponse) -> String {
 pub(super) fn failed(error: &pb::SendError) -> String {
     let style = Style::of_stdout();
     let mut text = String::new();
-    let _ = writeln!(text, "{}  {}", style.bad("not sent"), error.reason);
+    let headline = match &error.failure {
+        Some(failure) if failure.acceptance() == pb::relay_failure::Acceptance::Unknown => {
+            "perhaps sent"
+        }
+        // Not from posthaste: the connection to it broke, for one.
+        None if error.reason.is_empty() => "no answer, perhaps sent",
+        _ => "not sent",
+    };
+    let _ = writeln!(text, "{}  {}", style.bad(headline), error.reason);
     let Some(failure) = &error.failure else {
         field(&mut text, "error", &error.message);
         for violation in &error.violations {
@@ -225,5 +235,31 @@ impl Style {
         } else {
             text.to_owned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_sent_is_not_said_not_to_be() {
+        let failure = |acceptance: pb::relay_failure::Acceptance| pb::SendError {
+            reason: "OUTCOME_UNKNOWN".into(),
+            failure: Some(pb::RelayFailure {
+                acceptance: acceptance.into(),
+                ..pb::RelayFailure::default()
+            }),
+            ..pb::SendError::default()
+        };
+        let none = failed(&failure(pb::relay_failure::Acceptance::None));
+        assert!(none.starts_with("not sent"), "{none}");
+        let unknown = failed(&failure(pb::relay_failure::Acceptance::Unknown));
+        assert!(unknown.starts_with("perhaps sent"), "{unknown}");
+        let lost = failed(&pb::SendError {
+            message: "transport error".into(),
+            ..pb::SendError::default()
+        });
+        assert!(lost.starts_with("no answer, perhaps sent"), "{lost}");
     }
 }

@@ -1,16 +1,21 @@
-//! Holds the handbook and the example to what is really read.
+//! Holds what is written about the keys to what is read: the handbook, the
+//! schema and the example, which all are committed.
 
 use std::collections::BTreeSet;
 
+use serde_json::Value as Json;
+
 use super::{
-    Config, ConfigError, Sources,
-    fixture::{Fixture, SECRET},
-    load, read,
-    section::{Kind, Reading},
-    source::variable,
+    Config, ConfigError, Records, Sources, all_keys,
+    fixture::{Fixture, SECRET, owned},
+    handbook, load, read,
+    record::{Entry, Record},
+    schema,
+    section::Reading,
 };
 
 const HANDBOOK: &str = include_str!("../../docs/configuration.md");
+const SCHEMA: &str = include_str!("../../docs/configuration.schema.json");
 const EXAMPLE: &str = include_str!("../../posthaste.example.toml");
 
 /// One of everything whose name or number the operator chooses.
@@ -23,96 +28,114 @@ const ONE_OF_EACH: [(&str, &str); 3] = [
     ("custom_relays.allow", r#"[{"host": "smtp.example.com"}]"#),
 ];
 
-/// A key as the handbook tells it.
-struct Row {
-    key: String,
-    variable: String,
-    default: String,
-    example: String,
-}
-
-/// The rows of the handbook's tables.
-fn rows() -> Vec<Row> {
-    let row = |line: &str| {
-        let cells: Vec<_> = line.strip_prefix("| `")?.split(" | ").collect();
-        let [name, _, _, default, example] = cells.as_slice() else {
-            panic!("not five cells: {line}");
-        };
-        let (key, variable) = name.trim_end_matches('`').split_once("`<br>`").unwrap();
-        Some(Row {
-            key: key.to_owned(),
-            variable: variable.to_owned(),
-            default: (*default).to_owned(),
-            example: example.trim_end_matches(" |").trim_matches('`').to_owned(),
-        })
-    };
-    HANDBOOK.lines().filter_map(row).collect()
-}
-
-fn load_flags(flags: &[(&str, &str)]) -> Result<Config, ConfigError> {
-    load(&Sources {
-        overrides: super::fixture::owned(flags),
+fn flags(flags: &[(&str, &str)]) -> Sources {
+    Sources {
+        overrides: owned(flags),
         ..Sources::default()
+    }
+}
+
+fn load_flags(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    load(&flags(pairs))
+}
+
+/// Every key with its record.
+fn settings(records: &Records) -> Vec<(&str, &Record)> {
+    let all = records.in_order().into_iter();
+    all.filter_map(|(path, entry)| match entry {
+        Entry::Setting(record) => Some((path, record)),
+        Entry::Section(_) => None,
     })
+    .collect()
 }
 
 #[test]
-fn the_handbook_tells_exactly_the_keys_that_are_read() {
-    let reading = Reading::default();
-    let sources = Sources {
-        overrides: super::fixture::owned(&ONE_OF_EACH),
-        ..Sources::default()
-    };
-    let layers = sources.layers(&reading.findings).unwrap();
-    read(&reading.root(&layers));
-    let is_read: BTreeSet<_> = reading
-        .known()
+fn the_committed_handbook_is_that_of_this_program() {
+    assert!(
+        HANDBOOK == handbook(),
+        "run: cargo run -- config docs > docs/configuration.md"
+    );
+}
+
+#[test]
+fn the_committed_schema_is_that_of_this_program() {
+    let committed: Json = serde_json::from_str(SCHEMA).unwrap();
+    assert!(
+        committed == schema(),
+        "run: cargo run -- config schema > docs/configuration.schema.json"
+    );
+}
+
+/// A key that is asked for only when something is configured would be missing
+/// in the handbook and in the schema.
+#[test]
+fn every_key_is_asked_for_whatever_is_configured() {
+    let all = all_keys();
+    let keys: BTreeSet<_> = all.paths().map(str::to_owned).collect();
+    assert!(keys.len() > 60, "only {}", keys.len());
+
+    let named: Vec<_> = settings(&all)
         .into_iter()
-        .filter(|(_, kind)| *kind == Kind::Setting)
-        .map(|(key, _)| {
-            key.replace("relays.primary.", "relays.NAME.")
-                .replace("[0]", "[]")
-        })
+        .filter(|(key, _)| !key.contains('['))
+        .map(|(key, record)| (key.replace("NAME", "primary"), record.example))
         .collect();
-    let is_told: BTreeSet<_> = rows().into_iter().map(|row| row.key).collect();
-    assert_eq!(is_told, is_read);
-    assert_eq!(rows().len(), is_told.len(), "a key is told twice");
-}
-
-#[test]
-fn the_handbook_names_the_variable_of_each_key() {
-    for row in rows() {
-        let list = row.key.split('[').next().unwrap();
-        assert_eq!(row.variable, variable(list), "{}", row.key);
+    let everything = named.iter().map(|(key, example)| (key.as_str(), *example));
+    let little = ONE_OF_EACH.to_vec();
+    let much = little.iter().copied().chain(everything).collect();
+    for pairs in [little, much] {
+        let reading = Reading::default();
+        let layers = flags(&pairs).layers(&reading.findings).unwrap();
+        read(&reading.root(&layers));
+        let records = reading.into_records();
+        let asked = records.paths().map(|path| {
+            path.replace("relays.primary", "relays.NAME")
+                .replace("[0]", "[]")
+        });
+        let asked: BTreeSet<_> = asked.collect();
+        let odd: Vec<_> = asked.symmetric_difference(&keys).collect();
+        assert!(odd.is_empty(), "asked for only at times: {odd:?}");
     }
 }
 
 #[test]
-fn the_defaults_in_the_handbook_are_the_real_ones() {
-    let base = format!("{:?}", load_flags(&ONE_OF_EACH).unwrap());
-    let mut compared = 0;
-    for Row { key, default, .. } in rows() {
-        // TLS settings that nobody sets stay unset until the layers are merged.
-        let Some(default) = default.strip_prefix('`').filter(|_| !key.contains("tls.")) else {
-            continue;
-        };
-        let key = key.replace("NAME", "primary");
-        let mut flags = ONE_OF_EACH.to_vec();
-        flags.push((&key, default.trim_end_matches('`')));
-        assert_eq!(format!("{:?}", load_flags(&flags).unwrap()), base, "{key}");
-        compared += 1;
+fn every_key_is_described_in_sentences() {
+    let all = all_keys();
+    for (key, Record { about, shape, .. }) in settings(&all) {
+        assert!(
+            about.starts_with(|c: char| c.is_uppercase() || c == '`'),
+            "{key}: {about}"
+        );
+        assert!(
+            about.ends_with('.') && !about.contains(['|', '\n']),
+            "{key}: {about}"
+        );
+        assert!(!shape.words.is_empty(), "{key}");
     }
-    assert!(compared > 30, "only {compared}");
+    for (path, entry) in all.in_order() {
+        if let Entry::Section(about) = entry {
+            assert!(about.text.ends_with('.'), "{path}: {}", about.text);
+        }
+    }
 }
 
 #[test]
-fn the_examples_in_the_handbook_are_valid() {
-    for Row { key, example, .. } in rows() {
+fn the_examples_are_valid() {
+    for (key, record) in settings(&all_keys()) {
         let key = key.replace("NAME", "primary");
-        let key = key.split('[').next().unwrap();
-        let mut flags = ONE_OF_EACH.to_vec();
-        flags.push((key, &example));
-        let Err(error) = load_flags(&flags) else {
+        let mut pairs = ONE_OF_EACH.to_vec();
+        let list;
+        match key.split_once("[].") {
+            None => pairs.push((&key, record.example)),
+            // A list of tables is written as JSON.
+            Some((key, name)) => {
+                let one = ONE_OF_EACH.iter().find(|(list, _)| *list == key);
+                let mut json: Json = serde_json::from_str(one.unwrap().1).unwrap();
+                json[0][name] = record.example();
+                list = json.to_string();
+                pairs.push((key, &list));
+            }
+        }
+        let Err(error) = load_flags(&pairs) else {
             continue;
         };
         // A file that is not here, or half of a pair: each is an example alone.

@@ -40,12 +40,20 @@ pub(super) fn configuration(path: &Path, findings: &Findings) -> Option<Node> {
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
     });
     match text {
-        Ok(text) => parse(&text, &origin, findings),
+        Ok(text) => parse(&text, &origin, findings).map(without_schema),
         Err(error) => {
             findings.problem(&origin(None), None, format!("cannot be read: {error}"));
             None
         }
     }
+}
+
+/// Without the member that tells editors where the schema is.
+fn without_schema(mut node: Node) -> Node {
+    if let Value::Table(table) = &mut node.value {
+        table.remove("$schema");
+    }
+    node
 }
 
 /// Reads the file at `path`, which may have up to `limit` bytes.

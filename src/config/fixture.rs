@@ -64,13 +64,18 @@ impl Fixture {
         })
     }
 
+    /// Its path, with a slash at the end.
+    pub(super) fn folder(&self) -> String {
+        format!("{}/", self.0.path().display())
+    }
+
     /// What is wrong with `toml`, each problem without the folder's path.
     pub(super) fn problems(&self, toml: &str) -> Vec<String> {
         self.told(&self.load(toml).unwrap_err())
     }
 
     pub(super) fn told(&self, error: &ConfigError) -> Vec<String> {
-        let folder = format!("{}/", self.0.path().display());
+        let folder = self.folder();
         let problems = error.problems().iter();
         problems
             .map(|problem| problem.to_string().replace(&folder, ""))

@@ -9,24 +9,33 @@ use std::{
 use crate::relay;
 
 mod credentials;
+mod effective;
 mod file;
+mod handbook;
 mod host_name;
 mod json;
+mod key;
 mod kind;
 mod log;
 mod nearest;
 mod problem;
+mod record;
 mod relays;
+mod schema;
 mod secrets;
 mod section;
+mod shape;
 mod source;
 mod tls;
 mod value;
 
+pub use effective::Effective;
 pub use problem::{ConfigError, Origin, Problem};
 pub use secrets::Secrets;
 pub use source::Sources;
 
+use key::Key;
+use record::Records;
 use section::{Reading, Section};
 
 /// Everything that the operator can set.
@@ -84,7 +93,9 @@ pub struct Log {
 }
 
 /// How log lines look.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, strum::EnumString, strum::VariantNames)]
+#[derive(
+    Clone, Copy, Debug, Eq, PartialEq, strum::Display, strum::EnumString, strum::VariantNames,
+)]
 #[strum(serialize_all = "snake_case")]
 pub enum LogFormat {
     /// Text when stderr is a terminal, JSON otherwise.
@@ -107,25 +118,58 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// Everything that is wrong, at once: unknown keys, values of the wrong kind,
 /// settings that contradict each other, files that cannot be read.
 pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
+    let (config, _) = load_recorded(sources)?;
+    Ok(config)
+}
+
+/// Reads the configuration as [`load`] does, for somebody who wants to see
+/// what every key comes to.
+///
+/// # Errors
+///
+/// Those of [`load`].
+pub fn effective(sources: &Sources) -> Result<Effective, ConfigError> {
+    let (_, records) = load_recorded(sources)?;
+    Ok(Effective::new(records))
+}
+
+/// The JSON Schema of a configuration file.
+pub fn schema() -> serde_json::Value {
+    schema::of(&all_keys())
+}
+
+/// The handbook of every key, in Markdown.
+pub fn handbook() -> String {
+    handbook::of(&all_keys())
+}
+
+fn load_recorded(sources: &Sources) -> Result<(Config, Records), ConfigError> {
     let reading = Reading::default();
     let Some(layers) = sources.layers(&reading.findings) else {
         // Without the file, everything else would only seem wrong.
         return Err(reading.findings.into_error());
     };
     let config = read(&reading.root(&layers));
-    let warnings = reading.finish(&layers)?;
-    Ok(Config { warnings, ..config })
+    let (warnings, records) = reading.finish(&layers)?;
+    Ok((Config { warnings, ..config }, records))
+}
+
+/// Every key that there is.
+fn all_keys() -> Records {
+    let reading = Reading::specimen();
+    read(&reading.root(&[]));
+    reading.into_records()
 }
 
 fn read(root: &Section<'_>) -> Config {
-    let server = server(&root.section("server"));
+    let server = server(&root.section("server", "The gRPC server."));
     let (relay, secrets) = relays::settings(root);
     Config {
         server,
+        log: log::settings(&root.section("log", "Logs on standard error.")),
+        idempotency: idempotency(&root.section("idempotency", "Answers kept by request ID.")),
         relay,
         secrets,
-        idempotency: idempotency(&root.section("idempotency")),
-        log: log::settings(&root.section("log")),
         warnings: Vec::new(),
     }
 }
@@ -133,35 +177,83 @@ fn read(root: &Section<'_>) -> Config {
 fn server(section: &Section<'_>) -> Server {
     Server {
         listen: section
-            .read("listen", kind::listen)
-            .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 50051))),
+            .read(Key {
+                name: "listen",
+                about: "Where to listen. Port 0 takes a free one.",
+                kind: kind::listen(),
+                example: "0.0.0.0:50051",
+            })
+            .or(SocketAddr::from((Ipv4Addr::LOCALHOST, 50051))),
         max_request_bytes: section
-            .read("max_request_bytes", kind::size(64 << 10..=1 << 30))
-            .unwrap_or(48 << 20),
+            .read(Key {
+                name: "max_request_bytes",
+                about: "The largest request that is taken.",
+                kind: kind::size(64 << 10..=1 << 30),
+                example: "20MiB",
+            })
+            .or(48 << 20),
         default_deadline: section
-            .read("default_deadline", kind::duration(SHORTEST..=HOUR))
-            .unwrap_or(2 * MINUTE),
+            .read(Key {
+                name: "default_deadline",
+                about: "How long a call without a deadline may take.",
+                kind: kind::duration(SHORTEST..=HOUR),
+                example: "60s",
+            })
+            .or(2 * MINUTE),
         drain: section
-            .read("drain", kind::duration(SHORTEST..=HOUR))
-            .unwrap_or(MINUTE / 2),
+            .read(Key {
+                name: "drain",
+                about: "How long to wait for calls under way when stopping.",
+                kind: kind::duration(SHORTEST..=HOUR),
+                example: "25s",
+            })
+            .or(MINUTE / 2),
         max_connections: section
-            .read("max_connections", kind::count(1..=100_000))
-            .unwrap_or(1024),
+            .read(Key {
+                name: "max_connections",
+                about: "Connections of callers at a time; more wait.",
+                kind: kind::count(1..=100_000),
+                example: "256",
+            })
+            .or(1024),
         max_under_way: section
-            .read("max_under_way", kind::count(1..=1_000_000))
-            .unwrap_or(4096),
-        reflection: section.read("reflection", kind::boolean).unwrap_or(true),
+            .read(Key {
+                name: "max_under_way",
+                about: "Mails under way at a time; a call beyond gets RESOURCE_EXHAUSTED.",
+                kind: kind::count(1..=1_000_000),
+                example: "512",
+            })
+            .or(4096),
+        reflection: section
+            .read(Key {
+                name: "reflection",
+                about: "Whether to serve gRPC reflection.",
+                kind: kind::boolean(),
+                example: "false",
+            })
+            .or(true),
     }
 }
 
 fn idempotency(section: &Section<'_>) -> Idempotency {
     Idempotency {
         keep: section
-            .read("keep", kind::duration(MINUTE / 60..=30 * 24 * HOUR))
-            .unwrap_or(72 * HOUR),
+            .read(Key {
+                name: "keep",
+                about: "How long an answer is kept.",
+                kind: kind::duration(MINUTE / 60..=30 * 24 * HOUR),
+                example: "24h",
+            })
+            .or(72 * HOUR),
         max_entries: section
-            .read("max_entries", kind::count(1..=10_000_000))
-            .unwrap_or(100_000),
+            .read(Key {
+                name: "max_entries",
+                about: "How many answers are kept at most. An answer counts once for each of its \
+                        recipients.",
+                kind: kind::count(1..=10_000_000),
+                example: "10000",
+            })
+            .or(100_000),
     }
 }
 

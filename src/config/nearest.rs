@@ -1,10 +1,8 @@
 //! Unknown keys, and the known ones that were probably meant.
 
-use std::collections::BTreeMap;
-
 use super::{
     problem::{Findings, Origin},
-    section::Kind,
+    record::Records,
     source::variable,
     value::Node,
 };
@@ -26,7 +24,7 @@ pub(super) fn nearest_word<'a>(
 }
 
 /// Tells that `path`, at `node`, is not a known key.
-pub(super) fn report(path: &str, node: &Node, known: &BTreeMap<String, Kind>, findings: &Findings) {
+pub(super) fn report(path: &str, node: &Node, known: &Records, findings: &Findings) {
     // What follows the unknown key, where the layer is one chain of keys.
     let rest = if node.origin.is_untyped() {
         chain(node)
@@ -60,7 +58,7 @@ fn secret(path: &str) -> Option<&'static str> {
     }
 }
 
-fn nearest(path: &str, rest: &str, known: &BTreeMap<String, Kind>) -> Option<String> {
+fn nearest(path: &str, rest: &str, known: &Records) -> Option<String> {
     let whole = format!("{path}{rest}");
     let likeness = |key: &str| -> f64 {
         if same_words(key, &whole) {
@@ -78,12 +76,12 @@ fn nearest(path: &str, rest: &str, known: &BTreeMap<String, Kind>) -> Option<Str
         }
     };
     let (best, _) = known
-        .keys()
+        .paths()
         .map(|key| (key, likeness(key)))
         .filter(|(_, likeness)| *likeness >= LIKENESS)
         .max_by(|(a, x), (b, y)| x.total_cmp(y).then(b.len().cmp(&a.len())))?;
     if same_words(best, &whole) {
-        Some(best.clone())
+        Some(best.to_owned())
     } else {
         Some(format!("{best}{rest}"))
     }
@@ -95,9 +93,9 @@ fn same_words(a: &str, b: &str) -> bool {
     words(a) == words(b)
 }
 
-fn siblings(path: &str, known: &BTreeMap<String, Kind>) -> String {
+fn siblings(path: &str, known: &Records) -> String {
     let names: Vec<_> = known
-        .keys()
+        .paths()
         .filter(|key| parent(key) == parent(path) && !key.ends_with(']'))
         .map(|key| format!("`{}`", last(key)))
         .collect();

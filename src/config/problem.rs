@@ -3,6 +3,8 @@
 
 use std::{cell::RefCell, error::Error, fmt, path::PathBuf};
 
+use serde_json::json;
+
 /// Where a value comes from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Origin {
@@ -24,6 +26,17 @@ impl Origin {
     /// in the environment and on the command line.
     pub(super) fn is_untyped(&self) -> bool {
         !matches!(self, Self::File { .. })
+    }
+
+    /// The same as its `Display`, for programs.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::File { path, line } => {
+                json!({"source": "file", "file": path.display().to_string(), "line": line})
+            }
+            Self::Environment(name) => json!({"source": "environment", "variable": name}),
+            Self::Flag(key) => json!({"source": "flag", "flag": key}),
+        }
     }
 }
 

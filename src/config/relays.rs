@@ -1,36 +1,82 @@
 //! `[relays.NAME]`, `default_relay`, `[[routes]]` and `[custom_relays]`.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use super::{
     credentials::credentials,
-    host_name, kind,
+    host_name,
+    key::Key,
+    kind,
     nearest::nearest_word,
     secrets::{SecretFiles, Secrets},
     section::Section,
     tls::{self, check_versions},
-    value::Node,
 };
 use crate::{
     relay::{
-        AllowedHosts, CredentialSource, CustomRelays, Relay, RelayName, Route, Settings, TlsOption,
+        AllowedHosts, CredentialSource, CustomRelays, PoolLimits, Relay, RelayName, Route,
+        Settings, TlsOption,
     },
     report::TlsMode,
     smtp::{Host, Mechanisms, TimeLimits},
 };
 
+const TLS: &str = "\
+TLS for all relays. It is the layer below each relay's own `[relays.NAME.tls]`, which has the same \
+keys; a request may add a third layer. The layers are merged key by key: whoever sets one key \
+changes no other.\n\n\
+There is no switch that turns verification off. For a relay with a certificate of its own there \
+are `ca_file` and `key_pins`.";
+const RELAYS: &str = "\
+The relays. `NAME` has lower-case letters, digits and hyphens, a letter first, at most 63.";
+const CREDENTIALS: &str = "\
+Without this section, no AUTH is sent. With it, a user name and one secret are required. Secrets \
+come from files alone: `password` or `token` in the configuration or in the environment is \
+refused. A file holds one line; the line break at its end is not part of the secret.\n\n\
+The files are read again every second while the service runs, so that a secret can be changed \
+without a restart: mails that come from then on go on connections that were made with the new one. \
+A file that can no longer be read, or whose contents are no longer valid, leaves the last good \
+secret in use; the log says so once. A pipe is read once.\n\n\
+A relay with credentials may be `plaintext` only at a loopback address.\n\n\
+Of the mechanisms in `auth_mechanisms`, the first is used that the relay offers and that takes the \
+credentials; one that is not offered is never tried. By default the strongest comes first: \
+SCRAM-SHA-256 does not say the password, and makes the relay prove that it knows it; -PLUS binds \
+the login to the TLS connection (`tls-exporter` in TLS 1.3, `tls-server-end-point` in TLS 1.2). \
+CRAM-MD5 is used only where it is listed. A relay that refuses the credentials (535) is not asked \
+again by another mechanism; one that does not know what it offers (504), or cannot bind to the \
+connection, is asked for the next. A password that SASLprep does not allow, such as one with an \
+emoji, is passed over by SCRAM.";
+const RELAY_TLS: &str = "\
+TLS for this relay. Where it does not set a key, that of `[tls]` holds.";
+const POOL: &str = "\
+Connections that are kept for further mails, one pool for each relay and its credentials. A \
+connection is never lent to a mail with other TLS settings.";
+const LIMITS: &str = "How long each step may take.";
+const ROUTES: &str = "\
+Which relay carries a mail that names none. The first route that fits the sender's domain wins: \
+the domain of the reverse-path or, when that is empty, of From. Then comes `default_relay`. Where \
+nothing fits, the call fails with `NO_ROUTE`.";
+const CUSTOM_RELAYS: &str = "Relays that callers describe.";
+const ALLOW: &str = "\
+A request may describe a relay of its own only at the hosts and ports that stand here; by default \
+there are none.";
+
+const MECHANISMS: &str = "auth_mechanisms";
 const DEFAULT_PORT: u16 = 587;
+const MOST_RECIPIENTS: usize = 100_000;
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_hours(1);
+const MOST_CONNECTIONS: usize = 1000;
+const MOST_MAILS: usize = 1_000_000;
 
 /// Reads everything about relays.
 pub(super) fn settings(root: &Section<'_>) -> (Settings, Secrets) {
-    let tls_section = root.section("tls");
-    let global = tls::settings(&tls_section);
+    let tls_section = root.section("tls", TLS);
+    let global = tls::settings(&tls_section, &tls::Found::default());
     check_versions(&tls_section, &global);
 
     let ehlo_name = host_name::ehlo();
-    let sections = root.named("relays");
+    let sections = root.named("relays", RELAYS, kind::RELAY_NAME);
     let all_names: Vec<_> = sections.iter().map(|(name, _)| name.as_str()).collect();
     let mut names = Vec::new();
     let mut relays = Vec::new();
@@ -44,32 +90,43 @@ pub(super) fn settings(root: &Section<'_>) -> (Settings, Secrets) {
             }
         };
         names.extend(parsed.clone());
-        if !section.has("host") {
-            let others = all_names.iter().copied().filter(|other| other != name);
-            section.wrong_here(match nearest_word(name, others) {
-                Some(meant) => format!("needs `host`; did you mean the relay `{meant}`?"),
-                None => "needs `host`".to_owned(),
-            });
+        let others = all_names.iter().copied().filter(|other| other != name);
+        let hint = match nearest_word(name, others) {
+            Some(meant) => format!("; did you mean the relay `{meant}`?"),
+            None => String::new(),
+        };
+        let host = section
+            .read(Key {
+                name: "host",
+                about: "Where the relay is.",
+                kind: kind::host(),
+                example: "smtp.example.com",
+            })
+            .required(&hint);
+        let layer = (&tls_section, &global);
+        if let Some((relay, files)) = relay(section, parsed, host, layer, &ehlo_name) {
+            relays.push(relay);
+            secrets.extend(files);
         }
-        let files = credentials(&section.section("credentials"));
-        secrets.extend(files.clone());
-        relays.extend(relay(
-            section,
-            (parsed, files),
-            (&tls_section, &global),
-            &ehlo_name,
-        ));
     }
     let routes = routes(root, &names);
-    let custom = custom(&root.section("custom_relays"), ehlo_name);
+    let custom = custom(&root.section("custom_relays", CUSTOM_RELAYS), &ehlo_name);
+    let sole = match names.as_slice() {
+        [only] if routes.is_empty() && !root.has("default_relay") => Some(only.clone()),
+        _ => None,
+    };
     let default = root
-        .read("default_relay", |node| {
-            relay_name(&kind::text(node)?, &names)
+        .read(Key {
+            name: "default_relay",
+            about: "Where mail goes that no route fits.",
+            kind: kind::relay_name(&names),
+            example: "primary",
         })
-        .or_else(|| match names.as_slice() {
-            [only] if routes.is_empty() && !root.has("default_relay") => Some(only.clone()),
-            _ => None,
-        });
+        .or_none_as(
+            sole.as_ref(),
+            "the only relay, when there is exactly one and no route",
+        )
+        .or(sole);
     if names.is_empty() && custom.allow.is_empty() {
         root.warn("no relay is configured and none may be named: no mail can be sent".to_owned());
     }
@@ -85,22 +142,39 @@ pub(super) fn settings(root: &Section<'_>) -> (Settings, Secrets) {
 
 fn relay(
     section: &Section<'_>,
-    (name, credentials): (Option<RelayName>, Option<Arc<SecretFiles>>),
+    name: Option<RelayName>,
+    host: Option<Host>,
     (global_section, global): (&Section<'_>, &crate::tls::Settings),
-    ehlo_name: &str,
-) -> Option<Relay> {
-    let host = section.read("host", kind::host);
-    let port = section.read("port", kind::port).unwrap_or(DEFAULT_PORT);
-    let credentials_section = section.section("credentials");
-    let mechanisms = mechanisms(section, credentials.as_deref());
+    local_name: &str,
+) -> Option<(Relay, Option<Arc<SecretFiles>>)> {
+    let port = section
+        .read(Key {
+            name: "port",
+            about: "Its TCP port.",
+            kind: kind::port(),
+            example: "465",
+        })
+        .or(DEFAULT_PORT);
+    let ehlo_name = ehlo_name(section, local_name);
+    let mechanisms = mechanisms(section);
     let allow_tls_options = tls_options(section);
-    let limits = limits(&section.section("limits"));
-    let ehlo_name = section
-        .read("ehlo_name", kind::domain_or_literal)
-        .unwrap_or_else(|| ehlo_name.to_owned());
+    let max_recipients = max_recipients(section);
+    let credentials_section = section.section("credentials", CREDENTIALS);
+    let files = credentials(&credentials_section);
+    if let (Some(files), Some(mechanisms)) = (&files, &mechanisms)
+        && !mechanisms.take(&files.current().credentials)
+    {
+        let message = "has no mechanism for the kind of credentials that there are";
+        section.wrong(MECHANISMS, message);
+    }
 
-    let tls_section = section.section("tls");
-    let own = tls::settings(&tls_section);
+    let tls_section = section.section("tls", RELAY_TLS).over(global_section);
+    let found = tls::Found {
+        mode: name.is_some().then(|| TlsMode::of_port(port)),
+        server_name: host.as_ref().map(Host::to_string),
+    };
+    let own = tls::settings(&tls_section, &found);
+    let limits = limits(&section.section("limits", LIMITS));
     let merged = global.clone().merge(own.clone());
     check_versions(&tls_section, &merged);
     let mode = merged.mode.unwrap_or(TlsMode::of_port(port));
@@ -117,33 +191,38 @@ fn relay(
             credentials_section.has("password_file") || credentials_section.has("token_file");
         check_exposure(section, &tls_section, mode, authenticates);
     }
-    Some(Relay {
+    let relay = Relay {
         name: name?,
         host,
         port,
         tls: own,
         allow_tls_options,
-        credentials: credentials.map(|files| files as Arc<dyn CredentialSource>),
-        mechanisms,
+        credentials: files
+            .clone()
+            .map(|files| files as Arc<dyn CredentialSource>),
+        mechanisms: mechanisms.unwrap_or_default(),
         ehlo_name,
+        max_recipients,
         limits,
-    })
+        pool: pool(&section.section("pool", POOL)),
+    };
+    Some((relay, files))
 }
 
-fn mechanisms(section: &Section<'_>, files: Option<&SecretFiles>) -> Mechanisms {
-    const KEY: &str = "auth_mechanisms";
-    let Some(listed) = section.read_list(KEY, kind::one_of) else {
-        return Mechanisms::default();
-    };
-    let Some(mechanisms) = Mechanisms::new(listed) else {
-        section.wrong(KEY, "must name at least one mechanism, and none twice");
-        return Mechanisms::default();
-    };
-    if files.is_some_and(|it| !mechanisms.take(&it.current().credentials)) {
-        section.wrong(
-            KEY,
-            "has no mechanism for the kind of credentials that there are",
-        );
+fn mechanisms(section: &Section<'_>) -> Option<Mechanisms> {
+    let listed = section
+        .read_list(Key {
+            name: MECHANISMS,
+            about: "How to authenticate: the first that the relay offers and that takes the \
+                    credentials.",
+            kind: kind::one_of(),
+            example: "scram-sha-256,plain",
+        })
+        .or_none_for(&Mechanisms::default())?;
+    let mechanisms = Mechanisms::new(listed);
+    if mechanisms.is_none() {
+        let message = "must name at least one mechanism, and none twice";
+        section.wrong(MECHANISMS, message);
     }
     mechanisms
 }
@@ -190,14 +269,23 @@ fn is_loopback(host: &Host) -> bool {
 fn routes(root: &Section<'_>, names: &[RelayName]) -> Vec<Route> {
     let mut seen = HashMap::new();
     let mut routes = Vec::new();
-    for section in root.list("routes") {
-        let domain = section.read("domain", kind::domain_pattern);
-        let relay = section.read("relay", |node| relay_name(&kind::text(node)?, names));
-        for key in ["domain", "relay"] {
-            if !section.has(key) {
-                section.wrong_here(format!("needs `{key}`"));
-            }
-        }
+    for section in root.list("routes", ROUTES) {
+        let domain = section
+            .read(Key {
+                name: "domain",
+                about: "A domain, or `*.` and a domain for those below it. Each once.",
+                kind: kind::domain_pattern(),
+                example: "*.example.com",
+            })
+            .required("");
+        let relay = section
+            .read(Key {
+                name: "relay",
+                about: "The relay that carries its mail.",
+                kind: kind::relay_name(names),
+                example: "primary",
+            })
+            .required("");
         let Some(domain) = domain else { continue };
         match (seen.get(&domain), section.origin("domain")) {
             (Some(first), Some(_)) => {
@@ -213,77 +301,151 @@ fn routes(root: &Section<'_>, names: &[RelayName]) -> Vec<Route> {
     routes
 }
 
-fn relay_name(text: &str, names: &[RelayName]) -> Result<RelayName, String> {
-    if let Some(name) = names.iter().find(|name| name.as_str() == text) {
-        return Ok(name.clone());
-    }
-    let known: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    let known = match known.as_slice() {
-        [] => "there is none".to_owned(),
-        known => format!("there are {}", known.join(", ")),
-    };
-    Err(format!(
-        "must be the name of a relay, not \"{}\"; {known}",
-        text.escape_debug()
-    ))
-}
-
-fn custom(section: &Section<'_>, ehlo_name: String) -> CustomRelays {
-    let allow = section.list("allow").into_iter().filter_map(|allowed| {
-        let host = allowed.read("host", allowed_host);
-        if !allowed.has("host") {
-            allowed.wrong_here("needs `host`");
-        }
-        let ports = allowed.read_list("ports", kind::port).unwrap_or_default();
-        Some(AllowedHosts { host: host?, ports })
-    });
+fn custom(section: &Section<'_>, local_name: &str) -> CustomRelays {
+    let allow = section.list("allow", ALLOW);
+    let allow = allow.iter().filter_map(allowed_hosts).collect();
     CustomRelays {
-        allow: allow.collect(),
+        allow,
         allow_tls_options: tls_options(section),
-        ehlo_name: section
-            .read("ehlo_name", kind::domain_or_literal)
-            .unwrap_or(ehlo_name),
-        limits: limits(&section.section("limits")),
+        ehlo_name: ehlo_name(section, local_name),
+        max_recipients: max_recipients(section),
+        limits: limits(&section.section("limits", LIMITS)),
+        pool: pool(&section.section("pool", POOL)),
     }
 }
 
-/// A host, `*.` and a domain, or `*`.
-fn allowed_host(node: &Node) -> Result<String, String> {
-    match kind::text(node)?.as_str() {
-        "*" => Ok("*".to_owned()),
-        text if text.starts_with("*.") => kind::domain_pattern(node),
-        _ => Ok(match kind::host(node)? {
-            Host::Name(name) => name,
-            Host::Ip(ip) => ip.to_string(),
-        }),
-    }
+fn allowed_hosts(section: &Section<'_>) -> Option<AllowedHosts> {
+    let host = section
+        .read(Key {
+            name: "host",
+            about: "A host name, an IP address, `*.` and a domain for the names below it, or `*` \
+                    for any.",
+            kind: kind::host_pattern(),
+            example: "*.example.com",
+        })
+        .required("");
+    let ports = section
+        .read_list(Key {
+            name: "ports",
+            about: "The ports there.",
+            kind: kind::port(),
+            example: "465,587",
+        })
+        .or_none("any port")
+        .unwrap_or_default();
+    Some(AllowedHosts { host: host?, ports })
 }
 
 fn tls_options(section: &Section<'_>) -> Vec<TlsOption> {
     section
-        .read_list("allow_tls_options", kind::one_of)
-        .unwrap_or_default()
+        .read_list(Key {
+            name: "allow_tls_options",
+            about: "Which TLS settings a request may change. A higher `min_version`, pins within \
+                    the relay's, and a mode that requires TLS where the relay's did not are always \
+                    allowed.",
+            kind: kind::one_of(),
+            example: "mode,server_name",
+        })
+        .or(Vec::new())
+}
+
+fn ehlo_name(section: &Section<'_>, local_name: &str) -> String {
+    section
+        .read(Key {
+            name: "ehlo_name",
+            about: "What to say in EHLO.",
+            kind: kind::domain_or_literal(),
+            example: "mail.example.com",
+        })
+        .or_found(
+            local_name.to_owned(),
+            "this machine's name when it is fully qualified, `[127.0.0.1]` otherwise",
+        )
+}
+
+fn max_recipients(section: &Section<'_>) -> Option<NonZeroUsize> {
+    section
+        .read(Key {
+            name: "max_recipients",
+            about: "How many recipients to name in one transaction: a mail to more goes out in \
+                    several. A relay that tells its limit (LIMITS, or \"too many recipients\") \
+                    needs no setting.",
+            kind: kind::count(1..=MOST_RECIPIENTS),
+            example: "50",
+        })
+        .or_none("no limit")
+        .and_then(NonZeroUsize::new)
+}
+
+fn pool(section: &Section<'_>) -> PoolLimits {
+    let default = PoolLimits::default();
+    PoolLimits {
+        max_connections: section
+            .read(Key {
+                name: "max_connections",
+                about: "Connections at a time, in use or idle. A mail that finds none free waits \
+                        in line, until its deadline.",
+                kind: kind::count(1..=MOST_CONNECTIONS),
+                example: "4",
+            })
+            .or(default.max_connections),
+        idle_time: section
+            .read(Key {
+                name: "idle_time",
+                about: "How long a connection may be idle before it is closed. Keep it below the \
+                        time after which the relay itself hangs up.",
+                kind: kind::duration(SHORTEST..=LONGEST),
+                example: "10s",
+            })
+            .or(default.idle_time),
+        max_mails: section
+            .read(Key {
+                name: "max_mails",
+                about: "How many mails one connection carries before it is closed. 1 keeps none \
+                        open.",
+                kind: kind::count(1..=MOST_MAILS),
+                example: "20",
+            })
+            .or(default.max_mails),
+    }
 }
 
 fn limits(section: &Section<'_>) -> TimeLimits {
     let default = TimeLimits::default();
-    let step = |key, default| {
-        section
-            .read(key, kind::duration(SHORTEST..=LONGEST))
-            .unwrap_or(default)
+    let step = |name, about, default| {
+        let key = Key {
+            name,
+            about,
+            kind: kind::duration(SHORTEST..=LONGEST),
+            example: "5s",
+        };
+        section.read(key).or(default)
     };
     TimeLimits {
-        resolve: step("resolve", default.resolve),
-        connect: step("connect", default.connect),
-        connect_total: step("connect_total", default.connect_total),
-        greeting: step("greeting", default.greeting),
-        ehlo: step("ehlo", default.ehlo),
-        starttls: step("starttls", default.starttls),
-        handshake: step("handshake", default.handshake),
-        auth: step("auth", default.auth),
-        mail: step("mail", default.mail),
-        rcpt: step("rcpt", default.rcpt),
-        data: step("data", default.data),
-        end_of_data: step("end_of_data", default.end_of_data),
+        resolve: step("resolve", "Resolving the host name.", default.resolve),
+        connect: step("connect", "Connecting to one address.", default.connect),
+        connect_total: step(
+            "connect_total",
+            "Connecting, over all addresses.",
+            default.connect_total,
+        ),
+        greeting: step("greeting", "The greeting.", default.greeting),
+        ehlo: step("ehlo", "The reply to EHLO.", default.ehlo),
+        starttls: step("starttls", "The reply to STARTTLS.", default.starttls),
+        handshake: step("handshake", "The TLS handshake.", default.handshake),
+        auth: step("auth", "Each reply in AUTH.", default.auth),
+        mail: step("mail", "The reply to MAIL FROM.", default.mail),
+        rcpt: step("rcpt", "The reply to each RCPT TO.", default.rcpt),
+        data: step(
+            "data",
+            "The reply to DATA, and each write of the message.",
+            default.data,
+        ),
+        end_of_data: step(
+            "end_of_data",
+            "The reply to the end of data. Giving up early risks a duplicate: the relay may have \
+             taken the mail.",
+            default.end_of_data,
+        ),
     }
 }

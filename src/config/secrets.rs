@@ -109,7 +109,7 @@ impl SecretFiles {
             are_stale,
         } = self.current();
         match self.read(&old) {
-            Ok(new) if new.fingerprint() == old.fingerprint() => {
+            Ok(new) if new == old => {
                 if are_stale {
                     info!(key, "the credentials can be read again, and are the same");
                     self.hold(new, false);
@@ -119,7 +119,7 @@ impl SecretFiles {
                 // A change of two files, or of one that is just being written,
                 // is seen whole only when it is seen twice.
                 let again = self.read(&old);
-                if again.is_ok_and(|again| again.fingerprint() == new.fingerprint()) {
+                if again.is_ok_and(|again| again == new) {
                     info!(key, "the credentials have changed");
                     self.hold(new, false);
                 }
@@ -268,7 +268,7 @@ mod tests {
                 username: credentials.username().to_owned(),
                 password: password.into(),
             };
-            let is_it = credentials.fingerprint() == expected.fingerprint();
+            let is_it = credentials == expected;
             (credentials.username().to_owned(), is_it, are_stale)
         }
     }
@@ -345,8 +345,7 @@ mod tests {
         for text in ["two", "three"] {
             fs::write(folder.path().join("password"), text).unwrap();
             tokio::time::sleep(EVERY * 2).await;
-            let held = files.current().credentials.fingerprint();
-            assert_eq!(held, secret(text).fingerprint());
+            assert_eq!(files.current().credentials, secret(text));
         }
         watching.abort();
         // With nothing to watch, it ends.

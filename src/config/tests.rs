@@ -12,8 +12,11 @@ use crate::{
     tls::Version,
 };
 
+mod effective;
 mod random;
 mod relays;
+mod remedies;
+mod schema;
 mod secrets;
 
 const RELAY: &str = "[relays.primary]\nhost = \"smtp.example.com\"\n";

@@ -13,6 +13,10 @@ use super::{Broken, Rule, text::no_controls};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct MessageId(String);
 
+/// What may stand in no atom (RFC 5322 section 3.2.3): readers of header fields
+/// stumble over it.
+const SPECIALS: [char; 9] = ['(', ')', '[', ']', ':', ';', '\\', ',', '"'];
+
 impl MessageId {
     /// The longest one.
     pub const MAX_BYTES: usize = 250;
@@ -32,6 +36,17 @@ impl FromStr for MessageId {
             Some((left, right))
                 if !left.is_empty() && !right.is_empty() && !right.contains('@') =>
             {
+                let literal = right.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+                let is_quoting = |part: &str| part.contains(SPECIALS);
+                // An IPv6 address has colons.
+                let domain = literal.map_or_else(|| right.to_owned(), |it| it.replace(':', ""));
+                if is_quoting(left) || is_quoting(&domain) {
+                    return Err(Broken::new(
+                        Rule::ForbiddenCharacter,
+                        "must not contain parentheses, brackets, quotes, backslashes, commas, \
+                         colons and semicolons, but for an address literal",
+                    ));
+                }
                 Ok(Self(id))
             }
             _ => Err(Broken::new(
@@ -155,6 +170,27 @@ mod tests {
     fn a_message_id_has_one_at_sign() {
         for text in ["abc", "a@b@c", "@bc", "ab@"] {
             assert_eq!(rule::<MessageId>(text), Some(Rule::Syntax), "{text}");
+            assert_eq!(rule::<Reference>(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_id_is_made_of_atoms_and_perhaps_an_address_literal() {
+        for text in [
+            "a.b/c=d$e+f@b-c.example",
+            "a@[192.0.2.1]",
+            "a@[IPv6:2001:db8::1]",
+        ] {
+            assert_eq!(rule::<MessageId>(text), None, "{text}");
+        }
+        for text in [
+            "(a@b)", "a:b@c", "\"a\"@b", "a@b,c", "a@[b", "[a]@b", "a@b[1]", "a\\@b", "a@[(]",
+        ] {
+            assert_eq!(
+                rule::<MessageId>(text),
+                Some(Rule::ForbiddenCharacter),
+                "{text}"
+            );
             assert_eq!(rule::<Reference>(text), None, "{text}");
         }
     }

@@ -1,17 +1,28 @@
-//! Finds the relay for a mail, and the TLS policy it is reached under.
+//! Finds the relay for a mail, the TLS policy it is reached under, and the
+//! connection.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use rustls_pki_types::ServerName;
+use tokio_util::task::TaskTracker;
 
 use super::{
-    Choice, CustomRelay, Relay, RelayName, Settings, TlsOption, health::Health, health::LastSeen,
+    Choice, Connections, CustomRelay, Lease, Relay, RelayName, Settings, TlsOption,
+    connectors::{Connectors, Policy},
+    health::Health,
+    health::LastSeen,
     permission::Permission,
+    pool::{CustomPools, Pool},
 };
 use crate::{
-    report::{RelayFailure, RelayOrigin, Session, TlsMode, TlsVersion},
+    report::{RelayFailure, RelayOrigin, Session, Stage, TlsMode, TlsVersion},
     smtp, tls,
 };
+
+/// TLS policies of one configured relay that requests made up.
+const MOST_VARIANTS: usize = 16;
+
+/// TLS policies of relays that callers describe.
+const MOST_CUSTOM_POLICIES: usize = 256;
 
 /// Every relay that the operator configured, ready to be used.
 #[derive(Debug)]
@@ -20,15 +31,21 @@ pub struct Directory {
     settings: Settings,
     roots: tls::SystemRoots,
     resolver: smtp::Resolver,
+    custom_connectors: Connectors,
+    custom_pools: CustomPools<smtp::Session>,
+    farewells: TaskTracker,
 }
 
 #[derive(Debug)]
 struct Entry {
     relay: Relay,
-    /// The relay's TLS settings over the global ones.
+    /// The relay's TLS settings over the global ones, the mode among them.
     tls: tls::Settings,
-    /// One for the relay: its clones share sessions to resume.
+    /// For mails that change no TLS setting.
     connector: tls::Connector,
+    /// For those that do.
+    variants: Connectors,
+    pool: Arc<Pool<smtp::Session>>,
     health: Health,
 }
 
@@ -86,6 +103,8 @@ pub struct RelayStatus {
     pub min_tls_version: TlsVersion,
     /// Whether there are credentials for it.
     pub authenticates: bool,
+    /// The connections to it.
+    pub connections: Connections,
     /// How its last sessions went.
     pub last_seen: LastSeen,
 }
@@ -95,9 +114,10 @@ impl Directory {
     pub fn new(settings: Settings) -> Result<Self, BadRelay> {
         let roots = tls::SystemRoots::load();
         let resolver = smtp::Resolver::new();
+        let farewells = TaskTracker::new();
         let mut relays = BTreeMap::new();
         for relay in &settings.relays {
-            let tls = settings.tls.clone().merge(relay.tls.clone());
+            let tls = with_mode(settings.tls.clone().merge(relay.tls.clone()), relay.port);
             let connector = tls::Connector::new(&tls, &relay.host.to_server_name(), &roots)
                 .map_err(|source| BadRelay {
                     relay: relay.name.clone(),
@@ -107,12 +127,17 @@ impl Directory {
                 relay: relay.clone(),
                 tls,
                 connector,
+                variants: Connectors::new(MOST_VARIANTS),
+                pool: Arc::new(Pool::new(relay.pool, farewells.clone())),
                 health: Health::default(),
             };
             relays.insert(relay.name.clone(), entry);
         }
         Ok(Self {
             relays,
+            custom_connectors: Connectors::new(MOST_CUSTOM_POLICIES),
+            custom_pools: CustomPools::new(settings.custom.pool, farewells.clone()),
+            farewells,
             settings,
             roots,
             resolver,
@@ -151,8 +176,9 @@ impl Directory {
     ) -> Result<smtp::Target, Refusal> {
         let Entry {
             relay,
-            tls,
+            tls: own,
             connector,
+            variants,
             ..
         } = self
             .relays
@@ -160,16 +186,16 @@ impl Directory {
             .ok_or_else(|| Refusal::NotFound(name.clone()))?;
         let permission = Permission {
             origin: RelayOrigin::Configured,
-            mode: mode(tls, relay.port),
-            base: tls,
+            mode: mode(own, relay.port),
+            base: own,
             allowed: &relay.allow_tls_options,
         };
         let tls = permit(&permission, request)?;
         let current = relay.credentials.as_ref().map(|source| source.current());
-        let connector = if request.is_empty() {
+        let connector = if tls == *own {
             connector.clone()
         } else {
-            self.connector(&tls, &relay.host)?
+            self.connector(variants, &tls, &relay.host, relay.port)?
         };
         Ok(smtp::Target {
             relay: Some(name.to_string()),
@@ -183,6 +209,7 @@ impl Directory {
             mechanisms: relay.mechanisms.clone(),
             ehlo_name: relay.ehlo_name.clone(),
             limits: relay.limits,
+            max_recipients: relay.max_recipients,
             resolver: self.resolver.clone(),
         })
     }
@@ -212,31 +239,71 @@ impl Directory {
             host: relay.host.clone(),
             port: relay.port,
             mode: mode(&tls, relay.port),
-            tls: self.connector(&tls, &relay.host)?,
+            tls: self.connector(&self.custom_connectors, &tls, &relay.host, relay.port)?,
             credentials: relay.credentials.clone(),
             credentials_are_stale: false,
             mechanisms: smtp::Mechanisms::default(),
             ehlo_name: custom.ehlo_name.clone(),
             limits: custom.limits,
+            max_recipients: custom.max_recipients,
             resolver: self.resolver.clone(),
         })
     }
 
-    fn connector(&self, tls: &tls::Settings, host: &smtp::Host) -> Result<tls::Connector, Refusal> {
-        let name: ServerName<'static> = host.to_server_name();
-        tls::Connector::new(tls, &name, &self.roots).map_err(Refusal::TlsConflict)
+    fn connector(
+        &self,
+        known: &Connectors,
+        tls: &tls::Settings,
+        host: &smtp::Host,
+        port: u16,
+    ) -> Result<tls::Connector, Refusal> {
+        let policy = Policy {
+            host: host.clone(),
+            port,
+            tls: with_mode(tls.clone(), port),
+        };
+        known.get(policy, &self.roots).map_err(Refusal::TlsConflict)
+    }
+
+    /// A session with `target`, which [`Directory::find`] gave: one that is
+    /// there, or a fresh one. Waits in line while the relay has no place free.
+    pub async fn lease(
+        &self,
+        target: &smtp::Target,
+        progress: &smtp::Progress,
+    ) -> Result<Lease, Box<smtp::Error>> {
+        let pool = match self.entry(target.relay.as_deref()) {
+            Some(entry) => Arc::clone(&entry.pool),
+            None => self.custom_pools.get(target),
+        };
+        Lease::take(pool, target, progress).await
+    }
+
+    /// Says QUIT on every idle connection and waits, for two seconds or so at
+    /// most, until they are closed. Sessions that come back later are not kept.
+    pub async fn disconnect(&self) {
+        for entry in self.relays.values() {
+            entry.pool.close();
+        }
+        self.custom_pools.close();
+        self.farewells.close();
+        self.farewells.wait().await;
+    }
+
+    fn entry(&self, relay: Option<&str>) -> Option<&Entry> {
+        let name = relay?;
+        self.relays
+            .values()
+            .find(|entry| entry.relay.name.as_str() == name)
     }
 
     /// Keeps how a session with a configured relay went.
     pub fn note(&self, relay: Option<&str>, outcome: Result<&Session, &RelayFailure>) {
-        let entry = relay.and_then(|name| {
-            self.relays
-                .values()
-                .find(|entry| entry.relay.name.as_str() == name)
-        });
-        if let Some(entry) = entry {
+        if let Some(entry) = self.entry(relay) {
             match outcome {
                 Ok(session) => entry.health.succeeded(session),
+                // There was no session.
+                Err(failure) if failure.stage == Stage::PoolWait => {}
                 Err(failure) => entry.health.failed(failure),
             }
         }
@@ -253,6 +320,7 @@ impl Directory {
                 tls_mode: mode(&entry.tls, entry.relay.port),
                 min_tls_version: entry.tls.min_version.unwrap_or(tls::Version::Tls12).into(),
                 authenticates: entry.relay.credentials.is_some(),
+                connections: entry.pool.connections(),
                 last_seen: entry.health.last_seen(),
             })
             .collect()
@@ -261,6 +329,14 @@ impl Directory {
 
 fn mode(tls: &tls::Settings, port: u16) -> TlsMode {
     tls.mode.unwrap_or_else(|| TlsMode::of_port(port))
+}
+
+/// Said or left to the port, the mode is the same.
+fn with_mode(tls: tls::Settings, port: u16) -> tls::Settings {
+    tls::Settings {
+        mode: Some(mode(&tls, port)),
+        ..tls
+    }
 }
 
 fn permit(permission: &Permission<'_>, request: &tls::Settings) -> Result<tls::Settings, Refusal> {

@@ -5,7 +5,7 @@ use std::{
     time::SystemTime,
 };
 
-use crate::report::{RelayFailure, Session};
+use crate::report::{Reason, RelayFailure, Session, Stage};
 
 /// How the last sessions with one relay went.
 #[derive(Debug, Default)]
@@ -46,8 +46,11 @@ impl Health {
     }
 
     /// A refused mail says nothing about the relay's health, and its
-    /// recipients are nobody else's business.
+    /// recipients, whom a reply may name, are nobody else's business.
     pub(super) fn failed(&self, failure: &RelayFailure) {
+        if is_of_the_mail(failure) {
+            return;
+        }
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.failure_time = Some(SystemTime::now());
         let certificate = failure
@@ -61,5 +64,75 @@ impl Health {
             recipients: Vec::new(),
             ..failure.clone()
         });
+    }
+}
+
+/// Whether the session was in order, and only the mail was not taken.
+fn is_of_the_mail(failure: &RelayFailure) -> bool {
+    let in_transaction = matches!(
+        failure.stage,
+        Stage::MailFrom | Stage::RcptTo | Stage::Data | Stage::EndOfData
+    );
+    let is_refused = failure.reply.is_some()
+        || matches!(
+            failure.reason,
+            Reason::ExtensionMissing | Reason::MessageTooLarge
+        );
+    in_transaction && is_refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Confidence, RelayEndpoint, RelayOrigin, Reply, ReplyCode};
+
+    fn failure(reason: Reason, stage: Stage, code: Option<u16>) -> RelayFailure {
+        RelayFailure {
+            reason,
+            stage,
+            origin: RelayOrigin::Configured,
+            retry_after: None,
+            confidence: Confidence::Observed,
+            alternatives: Vec::new(),
+            summary: "refused: <ada@example.com>".into(),
+            remedies: Vec::new(),
+            endpoint: RelayEndpoint {
+                relay: Some("primary".into()),
+                host: "mail.example.com".into(),
+                port: 587,
+                ip: None,
+            },
+            reply: code.map(|code| Reply {
+                code: ReplyCode::new(code).unwrap(),
+                enhanced: None,
+                lines: vec!["<ada@example.com>".into()],
+            }),
+            connect_attempts: Vec::new(),
+            tls: None,
+            recipients: Vec::new(),
+            library_message: None,
+            missing_extension: None,
+        }
+    }
+
+    #[test]
+    fn a_refused_mail_is_no_failed_session() {
+        let health = Health::default();
+        for (reason, stage, code) in [
+            (Reason::RecipientsRejected, Stage::RcptTo, Some(550)),
+            (Reason::RelayClosing, Stage::RcptTo, Some(421)),
+            (Reason::MessageTooLarge, Stage::MailFrom, None),
+        ] {
+            health.failed(&failure(reason, stage, code));
+            assert!(health.last_seen().failure_time.is_none(), "{reason:?}");
+        }
+        for (reason, stage, code) in [
+            (Reason::AuthRejected, Stage::Auth, Some(535)),
+            (Reason::ConnectionLost, Stage::Data, None),
+            (Reason::RelayClosing, Stage::Greeting, Some(421)),
+        ] {
+            health.failed(&failure(reason, stage, code));
+            assert_eq!(health.last_seen().failure.unwrap().reason, reason);
+        }
     }
 }

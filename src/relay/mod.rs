@@ -1,18 +1,23 @@
-//! Which relay carries a mail, under which TLS policy, and what to do about
-//! one that fails.
+//! Which relay carries a mail, under which TLS policy and on which connection,
+//! and what to do about a relay that fails.
 
+mod connectors;
 mod credentials;
 mod directory;
 mod health;
+mod lease;
 mod name;
 mod permission;
+mod pool;
 mod remedy;
 mod target;
 
 pub use credentials::{CredentialSource, CurrentCredentials};
 pub use directory::{BadRelay, Directory, Refusal, RelayStatus};
 pub use health::LastSeen;
+pub use lease::Lease;
 pub use name::RelayName;
+pub use pool::{Connections, PoolLimits};
 pub use remedy::remedies;
 pub use target::{
     AllowedHosts, Choice, CustomRelay, CustomRelays, Relay, Route, Settings, TlsOption,

@@ -1,13 +1,20 @@
 //! What to do about a failure, with the setting that would do it.
 
 use crate::{
-    report::{Action, Party, Reason, RelayFailure, RelayOrigin, Remedy, TlsMode},
+    report::{Action, Party, RelayFailure, RelayOrigin, Remedy, Stage, TlsMode},
     smtp::{Host, Target},
 };
 
 /// What to do about `failure`, the likeliest first.
 pub fn remedies(failure: &RelayFailure, target: &Target) -> Vec<Remedy> {
-    Advisor { failure, target }.advise()
+    let mut remedies = Advisor { failure, target }.advise();
+    // Another port is no advice to who uses it already.
+    let here = target
+        .relay
+        .as_ref()
+        .map(|name| (format!("relays.{name}.port"), target.port.to_string()));
+    remedies.retain(|it| it.setting.is_none() || it.setting != here);
+    remedies
 }
 
 struct Advisor<'a> {
@@ -19,7 +26,7 @@ impl Advisor<'_> {
     #[expect(clippy::too_many_lines, reason = "one total table")]
     fn advise(&self) -> Vec<Remedy> {
         #[allow(clippy::enum_glob_use, reason = "the table names all of them")]
-        use Reason::*;
+        use crate::report::Reason::*;
 
         match self.failure.reason {
             DnsNotFound => vec![self.owner(
@@ -185,8 +192,10 @@ impl Advisor<'_> {
                  is not enough.",
             )],
             CertSelfSigned => vec![
-                self.add_trust_anchor("Trust the relay's own certificate."),
                 self.pin_key(),
+                self.add_trust_anchor(
+                    "Or trust the relay's own certificate, unless it is one of a CA.",
+                ),
                 renew("Install a certificate from a public issuer."),
             ],
             CertIncompleteChain => vec![
@@ -285,6 +294,14 @@ impl Advisor<'_> {
                 "The relay may have the mail. Ask again with the same request ID, or look at the \
                  relay's log, before sending it again.",
             )],
+            DeadlineExceeded if self.failure.stage == Stage::PoolWait => vec![
+                caller(
+                    Action::RetryLater,
+                    "Allow more time, or send fewer mails at a time: all connections to the relay \
+                     were in use.",
+                ),
+                self.more_connections(),
+            ],
             DeadlineExceeded => vec![caller(
                 Action::RetryLater,
                 "Allow more time: set a longer deadline on the call.",
@@ -347,7 +364,7 @@ impl Advisor<'_> {
     fn use_port(&self, port: u16) -> Remedy {
         self.owner(
             Action::ChangePort,
-            format!("Or use port {port}, where {} is usual.", usual(port)),
+            format!("Use port {port}, where {} is usual.", usual(port)),
             "port",
             Some(&port.to_string()),
         )
@@ -366,9 +383,19 @@ impl Advisor<'_> {
     }
 
     fn longer_limit(&self) -> Remedy {
-        let key = match self.failure.reason {
-            Reason::BannerTimeout => "limits.greeting",
-            _ => "limits",
+        let key = match self.failure.stage {
+            Stage::Resolve => "limits.resolve",
+            Stage::Connect => "limits.connect",
+            Stage::Greeting => "limits.greeting",
+            Stage::Ehlo => "limits.ehlo",
+            Stage::Starttls => "limits.starttls",
+            Stage::TlsHandshake => "limits.handshake",
+            Stage::Auth => "limits.auth",
+            Stage::MailFrom => "limits.mail",
+            Stage::RcptTo => "limits.rcpt",
+            Stage::Data => "limits.data",
+            Stage::EndOfData => "limits.end_of_data",
+            Stage::Quit | Stage::PoolWait => "limits",
         };
         self.owner(
             Action::ChangeRelayTls,
@@ -394,8 +421,7 @@ impl Advisor<'_> {
         }
     }
 
-    /// The value is the first name of the certificate, where that is a name
-    /// that could be verified.
+    /// The value is the first name of the certificate that can be asked for.
     fn set_server_name(&self, summary: &str) -> Remedy {
         let name = self
             .failure
@@ -405,7 +431,7 @@ impl Advisor<'_> {
             .and_then(|leaf| {
                 leaf.subject_alt_names
                     .iter()
-                    .find(|name| !name.contains('*'))
+                    .find(|name| name.parse::<Host>().is_ok())
             });
         self.owner(
             Action::SetServerName,
@@ -413,6 +439,20 @@ impl Advisor<'_> {
             "tls.server_name",
             name.map(String::as_str),
         )
+    }
+
+    /// Only the operator can allow more, whoever described the relay.
+    fn more_connections(&self) -> Remedy {
+        let section = match (self.target.origin, &self.target.relay) {
+            (RelayOrigin::Configured, Some(name)) => format!("relays.{name}"),
+            _ => "custom_relays".into(),
+        };
+        Remedy {
+            action: Action::Investigate,
+            party: Party::Operator,
+            summary: "Allow more connections to the relay, if it takes more.".into(),
+            setting: Some((format!("{section}.pool.max_connections"), String::new())),
+        }
     }
 
     fn add_trust_anchor(&self, summary: &str) -> Remedy {
@@ -428,7 +468,7 @@ impl Advisor<'_> {
             .map(|leaf| leaf.key_pin.as_str());
         self.owner(
             Action::AddTrustAnchor,
-            "Or, once you know that the key is the relay's, pin it.".into(),
+            "Once you know that the key is the relay's, pin it.".into(),
             "tls.key_pins",
             pin,
         )

@@ -1,10 +1,10 @@
 //! Relays as the operator configures them and as callers describe them.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
-use super::{CredentialSource, RelayName};
+use super::{CredentialSource, PoolLimits, RelayName};
 use crate::{smtp, tls};
 
 /// Which relay carries a mail.
@@ -48,8 +48,12 @@ pub struct Relay {
     pub mechanisms: smtp::Mechanisms,
     /// What to say in EHLO.
     pub ehlo_name: String,
+    /// How many recipients to name in one transaction at most.
+    pub max_recipients: Option<NonZeroUsize>,
     /// How long each step may take.
     pub limits: smtp::TimeLimits,
+    /// How many connections there may be.
+    pub pool: PoolLimits,
 }
 
 /// A field of `TlsOptions` that an operator can let callers change.
@@ -75,8 +79,12 @@ pub struct CustomRelays {
     pub allow_tls_options: Vec<TlsOption>,
     /// What to say in EHLO.
     pub ehlo_name: String,
+    /// How many recipients to name in one transaction at most.
+    pub max_recipients: Option<NonZeroUsize>,
     /// How long each step may take.
     pub limits: smtp::TimeLimits,
+    /// How many connections there may be to each, for each of its users.
+    pub pool: PoolLimits,
 }
 
 impl CustomRelays {

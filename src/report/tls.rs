@@ -3,10 +3,21 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use strum::{Display, EnumIter, EnumString};
+use strum::{Display, EnumIter, EnumString, VariantNames};
 
 /// When TLS starts on a connection to a relay.
-#[derive(Clone, Copy, Debug, Display, EnumIter, EnumString, Eq, PartialEq, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Display,
+    EnumIter,
+    EnumString,
+    Eq,
+    PartialEq,
+    VariantNames,
+    serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum TlsMode {
@@ -55,7 +66,7 @@ pub struct TlsSession {
     pub mode: TlsMode,
     /// The version, once it was settled.
     pub version: Option<TlsVersion>,
-    /// The IANA name of the suite, such as `TLS13_AES_256_GCM_SHA384`.
+    /// The IANA name of the suite, such as `TLS_AES_256_GCM_SHA384`.
     pub cipher_suite: Option<String>,
     /// The IANA name of the group, such as `X25519MLKEM768`.
     pub key_exchange_group: Option<String>,

@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::task::TaskTracker;
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use super::{Answer, Deadline, Sent, Ticket};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         Confidence, Reason, RecipientResult, RecipientState, RelayEndpoint, RelayFailure, Session,
         Stage,
     },
-    smtp::{self, Progress},
+    smtp::{self, Delivered, Progress},
 };
 
 /// Everything that a transaction needs.
@@ -79,8 +79,13 @@ impl Dispatch {
             Err(waiting.internal())
         });
         match &answer {
-            Ok(sent) => log_sent(sent),
-            Err(failure) => log_failure(failure),
+            Ok(sent) => {
+                log_sent(sent);
+                if let Some(failure) = &sent.partial_failure {
+                    log_failure(failure, "the relay did not take a mail for all recipients");
+                }
+            }
+            Err(failure) => log_failure(failure, "the relay did not take a mail"),
         }
         let outcome = answer.as_ref().map(|sent| &sent.session);
         directory.note(target.relay.as_deref(), outcome.map_err(AsRef::as_ref));
@@ -93,18 +98,7 @@ impl Dispatch {
             failure.remedies = relay::remedies(&failure, &self.target);
             failure
         };
-        let mut session = smtp::Session::open(&self.target, progress)
-            .await
-            .map_err(explain)?;
-        let transaction = smtp::Transaction {
-            envelope: &self.envelope,
-            body: &self.composed.body,
-            policy: self.policy,
-        };
-        let result = session.send(transaction, progress).await;
-        let facts = session.facts();
-        // The answer does not wait for the relay's farewell.
-        self.tasks.spawn(session.quit());
+        let (result, facts) = self.converse(progress).await.map_err(explain)?;
         drop(self.permit);
         let delivered = result.map_err(explain)?;
         let mut session: Session = facts;
@@ -113,10 +107,43 @@ impl Dispatch {
             message_id: self.composed.message_id,
             reply: delivered.reply,
             recipients: delivered.recipients,
+            partial_failure: delivered.partial_failure.map(explain),
             session,
             size_bytes: self.composed.body.bytes.len() as u64,
             replayed: false,
         })
+    }
+}
+
+type Outcome<T> = Result<T, Box<smtp::Error>>;
+
+impl Dispatch {
+    /// Carries the mail out on a session from the pool, and gives the session
+    /// back. The outer error is that there was no session.
+    async fn converse(&self, progress: &Progress) -> Outcome<(Outcome<Delivered>, Session)> {
+        let mut lease = self.directory.lease(&self.target, progress).await?;
+        let mut result = self.carry(lease.session(), progress).await;
+        if lease.is_warm()
+            && let Err(error) = &result
+            && error.is_stale()
+        {
+            debug!(%error, "an idle connection was lost; trying a fresh one");
+            lease = lease.renew(&self.target, progress).await?;
+            result = self.carry(lease.session(), progress).await;
+        }
+        let facts = lease.facts();
+        lease.put_back();
+        Ok((result, facts))
+    }
+
+    /// Carries the mail out on one session.
+    async fn carry(&self, session: &mut smtp::Session, progress: &Progress) -> Outcome<Delivered> {
+        let transaction = smtp::Transaction {
+            envelope: &self.envelope,
+            body: &self.composed.body,
+            policy: self.policy,
+        };
+        session.send(transaction, progress).await
     }
 }
 
@@ -210,7 +237,7 @@ fn log_sent(sent: &Sent) {
     );
 }
 
-fn log_failure(failure: &RelayFailure) {
+fn log_failure(failure: &RelayFailure, what: &str) {
     info!(
         relay = failure.endpoint.relay,
         host = failure.endpoint.host,
@@ -218,6 +245,6 @@ fn log_failure(failure: &RelayFailure) {
         reason = failure.reason.name(),
         stage = failure.stage.name(),
         code = failure.reply.as_ref().map(|reply| reply.code.value()),
-        "the relay did not take a mail"
+        "{what}"
     );
 }

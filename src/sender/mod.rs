@@ -65,6 +65,8 @@ pub struct Sent {
     pub reply: Reply,
     /// Every recipient, in envelope order.
     pub recipients: Vec<RecipientResult>,
+    /// Why it went to some only, where that was not for its recipients.
+    pub partial_failure: Option<Box<RelayFailure>>,
     /// Facts about the session.
     pub session: report::Session,
     /// Before dot-stuffing.
@@ -199,6 +201,12 @@ impl Sender {
         self.tasks.wait().await;
     }
 
+    /// Takes leave of the relays, within two seconds or so. Connections in use are
+    /// closed when their transactions end.
+    pub async fn disconnect(&self) {
+        self.directory.disconnect().await;
+    }
+
     async fn dispatch(
         &self,
         order: Order,
@@ -287,6 +295,7 @@ mod tests {
                     reply: Some(reply.clone()),
                 })
                 .collect(),
+            partial_failure: None,
             session: report::Session {
                 endpoint: endpoint(),
                 tls: None,

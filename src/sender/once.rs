@@ -134,6 +134,7 @@ impl Once {
             once: self.clone(),
             id: id.clone(),
             settle,
+            has_ended: false,
         }))
     }
 
@@ -163,29 +164,34 @@ pub(super) struct Ticket {
     once: Once,
     id: RequestId,
     settle: watch::Sender<Option<Settled>>,
+    /// Whether the entry is this ticket's no longer.
+    has_ended: bool,
 }
 
 impl Ticket {
     /// Keeps an answer after which the relay has the mail, or may have it. A
     /// failure after which it has not frees the ID.
-    pub(super) fn answer(self, answer: &Arc<Answer>) {
+    pub(super) fn answer(mut self, answer: &Arc<Answer>) {
         let weight = match answer.as_ref() {
             Ok(sent) => Some(sent.recipients.len().max(1)),
             Err(failure) => (failure.acceptance() == Acceptance::Unknown)
                 .then(|| failure.recipients.len().max(1)),
         };
+        let now = Instant::now();
+        let mut store = self.once.lock();
         if let Some(weight) = weight {
-            let now = Instant::now();
-            let mut store = self.once.lock();
             if let Some(entry) = store.entries.get_mut(&self.id) {
                 entry.state = State::Kept(Arc::clone(answer));
                 store.kept.push_back((now, self.id.clone(), weight));
                 store.kept_weight += weight;
             }
             store.forget_old(now);
+        } else {
+            store.entries.remove(&self.id);
         }
-        // The answer is in place before anybody who waits looks again; a
-        // freed ID is freed by drop.
+        drop(store);
+        self.has_ended = true;
+        // The answer is in place before anybody who waits looks again.
         self.settle
             .send_replace(Some(Settled::Answered(Arc::clone(answer))));
     }
@@ -193,22 +199,12 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut store = self.once.lock();
-        let in_flight = store
-            .entries
-            .get(&self.id)
-            .is_some_and(|entry| matches!(entry.state, State::InFlight(_)));
-        if in_flight {
-            store.entries.remove(&self.id);
+        // Another call may have the ID by now.
+        if self.has_ended {
+            return;
         }
-        drop(store);
-        self.settle.send_if_modified(|settled| {
-            let given_up = settled.is_none();
-            if given_up {
-                *settled = Some(Settled::Abandoned);
-            }
-            given_up
-        });
+        self.once.lock().entries.remove(&self.id);
+        self.settle.send_replace(Some(Settled::Abandoned));
     }
 }
 

@@ -116,6 +116,11 @@ async fn converse<IO: AsyncRead + AsyncWrite + Unpin>(
         if reply.code.is_positive() {
             return exchange.finish().map_err(fault);
         }
+        // 334 alone asks for a response (RFC 4954 section 4). Whatever else goes
+        // on, a secret has no place in it.
+        if reply.code.is_intermediate() && reply.code.value() != 334 {
+            return Err(step.halt(Kind::Unexpected(reply)));
+        }
         if !reply.code.is_intermediate() {
             return Err(refused(reply, mechanism, &exchange, step));
         }
@@ -149,10 +154,8 @@ fn fits_command(mechanism: Mechanism, message: &str) -> bool {
     others + message.len() <= MAX_COMMAND_LINE
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "testrelay"))]
 mod tests {
-    use std::collections::VecDeque;
-
     use base64::{Engine as _, engine::general_purpose::STANDARD};
 
     use super::*;
@@ -160,8 +163,9 @@ mod tests {
         report::{Stage, Timings, TlsMode},
         smtp::{
             Error, Progress, Session,
-            peer::{Answer, ELSEWHERE, Seen, open, serve, target, usual},
+            fixture::{ELSEWHERE, lines, open, plain, serve, target},
         },
+        testrelay::{Answer, Script, Step as At, TestRelay},
     };
 
     fn password(password: &str) -> Credentials {
@@ -184,20 +188,28 @@ mod tests {
         credentials: Credentials,
         mechanisms: &'static str,
         answers: &[&'static str],
-    ) -> (Result<(), Box<Error>>, Seen) {
-        let mut answers: VecDeque<&str> = answers.iter().copied().collect();
-        let mut has_begun = false;
-        let (io, peer) = serve(move |line| {
-            has_begun |= line.starts_with("AUTH");
-            match line {
-                "QUIT" => usual(line),
-                _ if has_begun => answers.pop_front().map_or(Answer::Silence, Into::into),
-                _ if line.starts_with("EHLO") => {
-                    format!("250-mail.example.com\r\n250 {mechanisms}").into()
-                }
-                _ => usual(line),
-            }
-        });
+    ) -> (Result<(), Box<Error>>, TestRelay) {
+        let steps = std::iter::once(At::Auth).chain((1..).map(At::AuthResponse));
+        let script = answers
+            .iter()
+            .zip(steps)
+            .fold(Script::new(), |script, (answer, step)| {
+                script.at(step, Answer::reply(answer))
+            });
+        log_in_by(credentials, mechanisms, script).await
+    }
+
+    /// Opens a session with a relay that offers `mechanisms` and otherwise does
+    /// as `script` has it.
+    async fn log_in_by(
+        credentials: Credentials,
+        mechanisms: &'static str,
+        script: Script,
+    ) -> (Result<(), Box<Error>>, TestRelay) {
+        let offer = format!("250-mail.example.com\n250 {mechanisms}");
+        let script = script.at(At::Ehlo, Answer::reply(&offer));
+        let relay = plain().auth("ada", "p").token("ada", "t").script(script);
+        let (io, peer) = serve(relay).await;
         let target = Target {
             credentials: Some(credentials),
             ..target(TlsMode::Plaintext)
@@ -209,13 +221,13 @@ mod tests {
             }
             Err(error) => Err(error),
         };
-        (outcome, peer.await.unwrap())
+        (outcome, peer.done().await)
     }
 
     /// What was said between EHLO and QUIT.
-    fn exchange(seen: &Seen) -> Vec<&str> {
-        let lines = seen.lines.iter().map(String::as_str);
-        lines.skip(1).take_while(|line| *line != "QUIT").collect()
+    fn exchange(relay: &TestRelay) -> Vec<String> {
+        let lines = lines(relay).into_iter();
+        lines.skip(1).take_while(|line| line != "QUIT").collect()
     }
 
     fn base64(text: &str) -> String {
@@ -304,18 +316,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_mechanism_that_is_offered_and_unknown_gives_way_to_the_next() {
-        let answers = [
-            "504 5.5.4 what",
-            "334 VXNlcm5hbWU6",
-            "334 UGFzc3dvcmQ6",
-            "235 ok",
-        ];
-        let (outcome, seen) = log_in(password("p"), "AUTH PLAIN LOGIN", &answers).await;
+        let unknown = Answer::reply("504 5.5.4 what");
+        let script = Script::new().once(At::Auth, unknown.clone());
+        let (outcome, seen) = log_in_by(password("p"), "AUTH PLAIN LOGIN", script).await;
         outcome.unwrap();
         assert_eq!(exchange(&seen)[1..], ["AUTH LOGIN", "YWRh", "cA=="]);
 
-        let answers = ["504 5.5.4 what", "504 5.5.4 what"];
-        let (outcome, _) = log_in(password("p"), "AUTH PLAIN LOGIN", &answers).await;
+        let script = Script::new().at(At::Auth, unknown);
+        let (outcome, _) = log_in_by(password("p"), "AUTH PLAIN LOGIN", script).await;
         let error = outcome.unwrap_err();
         assert_eq!(error.reason(), Reason::AuthMechanism);
         let summary = error.into_failure().summary;
@@ -352,10 +360,7 @@ mod tests {
         let mapped = "::ffff:127.0.0.1".parse().unwrap();
         for (ip, goes) in [(ELSEWHERE, false), (mapped, true)] {
             for mode in [TlsMode::Plaintext, TlsMode::StarttlsIfOffered] {
-                let (io, peer) = serve(|line| match line {
-                    _ if line.starts_with("EHLO") => "250-a\r\n250 AUTH PLAIN".into(),
-                    _ => usual(line),
-                });
+                let (io, peer) = serve(plain().auth("ada", "p")).await;
                 let target = Target {
                     credentials: Some(password("p")),
                     ..target(mode)
@@ -367,8 +372,8 @@ mod tests {
                 if let Err(error) = outcome {
                     assert_eq!(error.reason(), Reason::LocalConfig);
                     assert_eq!(error.stage, Stage::Auth);
-                    let seen = peer.await.unwrap();
-                    assert!(exchange(&seen).is_empty(), "{seen:?}");
+                    let relay = peer.done().await;
+                    assert_eq!(exchange(&relay), [""; 0]);
                 }
             }
         }

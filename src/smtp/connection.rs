@@ -19,7 +19,10 @@ use super::{
     step::Step,
     stream::Stream,
 };
-use crate::{report::Reply, tls::ChannelBinding};
+use crate::{
+    report::{Reason, Reply, ReplyCode},
+    tls::ChannelBinding,
+};
 
 /// How long to look for a reply that explains why the relay no longer reads.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -82,7 +85,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     ///
     /// That the relay no longer reads is no error here, since its last words
     /// may say why: [`Connection::reply`] tells.
+    ///
+    /// No reply may be due. When the relay has said something all the same,
+    /// nothing is sent: it would be taken for the reply to these commands, and
+    /// every reply from then on for that to another command.
     pub(super) async fn send(&mut self, commands: &Commands, step: &Step<'_>) -> Result<(), Halt> {
+        if self.is_interrupted() {
+            return Err(self.unasked(step).await);
+        }
         step.wait(self.pump(commands.octets(), commands.count(), false))
             .await
             .map(drop)
@@ -120,11 +130,36 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         }
     }
 
+    /// What it means that the relay spoke, or left, without being asked.
+    pub(super) async fn unasked(&mut self, step: &Step<'_>) -> Halt {
+        match self.reply(step).await {
+            // It may take its leave at any time (RFC 5321 section 3.8).
+            Ok(reply) if reply.code == ReplyCode::CLOSING => step.halt(Kind::Refused {
+                reason: Reason::RelayClosing,
+                reply,
+                mechanism: None,
+            }),
+            Ok(reply) => step.halt(Kind::Unexpected(reply)),
+            Err(halt) => halt,
+        }
+    }
+
     /// Whether the relay has something to say that nobody asked for, as far as
     /// that can be known without waiting.
     pub(super) fn is_interrupted(&mut self) -> bool {
         self.hear(&mut Context::from_waker(Waker::noop()), 1);
         !self.is_quiet()
+    }
+
+    /// Whether there are more replies than commands, as far as that can be
+    /// known without waiting. That the relay takes its leave is none of them:
+    /// it may do so behind a refusal.
+    pub(super) fn is_out_of_step(&mut self) -> bool {
+        self.hear(&mut Context::from_waker(Waker::noop()), 1);
+        match self.heard.front() {
+            Some(reply) => reply.code != ReplyCode::CLOSING,
+            None => !self.parser.is_empty(),
+        }
     }
 
     /// The octets, for TLS to take over. Fails when any came behind the last

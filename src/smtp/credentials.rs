@@ -1,10 +1,9 @@
 //! What to authenticate with.
 
-use std::sync::LazyLock;
+use std::hash::{Hash, Hasher};
 
-use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use secrecy::{ExposeSecret as _, SecretString};
-use uuid::Uuid;
 
 /// What to authenticate with.
 #[derive(Clone, Debug)]
@@ -26,48 +25,58 @@ pub enum Credentials {
     },
 }
 
-/// Tells credentials apart without being one: nobody can guess from it, and in
-/// another process the same credentials have another one.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Fingerprint([u8; 32]);
-
 impl Credentials {
     /// Whose they are.
     pub fn username(&self) -> &str {
         let (Self::Password { username, .. } | Self::OAuth { username, .. }) = self;
         username
     }
+}
 
-    /// The same for the same credentials, and for no others.
-    pub fn fingerprint(&self) -> Fingerprint {
-        static KEY: LazyLock<hmac::Key> = LazyLock::new(|| {
-            let random = [Uuid::new_v4(), Uuid::new_v4()].map(Uuid::into_bytes);
-            hmac::Key::new(HMAC_SHA256, random.as_flattened())
-        });
-        let (kind, username, secret) = match self {
-            Self::Password { username, password } => ("password", username, password),
-            Self::OAuth { username, token } => ("token", username, token),
-        };
-        let mut context = hmac::Context::with_key(&KEY);
-        context.update(kind.as_bytes());
-        // Neither can be moved into the other.
-        context.update(&(username.len() as u64).to_be_bytes());
-        context.update(username.as_bytes());
-        context.update(secret.expose_secret().as_bytes());
-        let mut octets = [0; 32];
-        octets.copy_from_slice(context.sign().as_ref());
-        Fingerprint(octets)
+impl PartialEq for Credentials {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Password { username, password },
+                Self::Password {
+                    username: other_username,
+                    password: other_password,
+                },
+            ) => username == other_username && is_same(password, other_password),
+            (
+                Self::OAuth { username, token },
+                Self::OAuth {
+                    username: other_username,
+                    token: other_token,
+                },
+            ) => username == other_username && is_same(token, other_token),
+            (Self::Password { .. } | Self::OAuth { .. }, _) => false,
+        }
     }
+}
+
+impl Eq for Credentials {}
+
+/// By the user name alone: what is equal has the same, and no secret is spread.
+impl Hash for Credentials {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.username().hash(state);
+    }
+}
+
+/// In a time that tells nothing about the secrets but their lengths: a caller
+/// may bring one to find out whether it is another's.
+fn is_same(one: &SecretString, other: &SecretString) -> bool {
+    let (one, other) = (one.expose_secret(), other.expose_secret());
+    verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
 
     #[test]
-    fn a_fingerprint_tells_credentials_apart() {
+    fn credentials_are_the_same_when_kind_name_and_secret_are() {
         let password = |username: &str, password: &str| Credentials::Password {
             username: username.into(),
             password: password.into(),
@@ -76,16 +85,10 @@ mod tests {
             username: "ada".into(),
             token: "p".into(),
         };
-        let different = [
-            password("ada", "p"),
-            password("ada", "q"),
-            password("adap", ""),
-            password("ad", "ap"),
-            token,
-        ];
-        let fingerprints: HashSet<_> = different.iter().map(Credentials::fingerprint).collect();
-        assert_eq!(fingerprints.len(), different.len());
-        let again = password("ada", "p").fingerprint();
-        assert_eq!(again, different[0].fingerprint());
+        assert_eq!(password("ada", "p"), password("ada", "p"));
+        assert_eq!(token, token.clone());
+        for other in [password("ada", "q"), password("bob", "p"), token] {
+            assert_ne!(password("ada", "p"), other);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What a relay offers, from its reply to EHLO (RFC 5321 section 4.1.1.1).
 
+use std::num::NonZeroUsize;
+
 use crate::report::Reply;
 
 /// What a relay offers.
@@ -13,6 +15,8 @@ pub(super) struct Extensions {
     pub(super) max_size: Option<u64>,
     /// RFC 1870: whether MAIL takes SIZE.
     pub(super) size: bool,
+    /// RFC 9422: how many recipients it takes in one transaction.
+    pub(super) max_recipients: Option<NonZeroUsize>,
     /// RFC 6152.
     pub(super) eight_bit_mime: bool,
     /// RFC 6531.
@@ -52,6 +56,11 @@ impl Extensions {
                     .next()
                     .and_then(|number| number.parse().ok())
                     .filter(|size| *size > 0);
+            }
+            "LIMITS" => {
+                self.max_recipients = words
+                    .find_map(|limit| limit.strip_prefix("RCPTMAX="))
+                    .and_then(|number| number.parse().ok());
             }
             "AUTH" => self.add_mechanisms(words),
             _ => {
@@ -137,6 +146,22 @@ mod tests {
             let e = extensions(&[line]);
             assert!(e.size);
             assert_eq!(e.max_size, max_size, "{line}");
+        }
+    }
+
+    #[test]
+    fn recipients_may_have_a_maximum() {
+        for (line, max_recipients) in [
+            ("LIMITS RCPTMAX=50", Some(50)),
+            ("limits mailmax=5 rcptmax=100 x=y", Some(100)),
+            ("LIMITS MAILMAX=5", None),
+            ("LIMITS RCPTMAX=0", None),
+            ("LIMITS RCPTMAX=x", None),
+            ("LIMITS RCPTMAX", None),
+            ("RCPTMAX=50", None),
+        ] {
+            let found = extensions(&[line]).max_recipients;
+            assert_eq!(found.map(NonZeroUsize::get), max_recipients, "{line}");
         }
     }
 

@@ -26,6 +26,17 @@ pub struct Error {
     pub(super) endpoint: RelayEndpoint,
     pub(super) origin: RelayOrigin,
     pub(super) recipients: Vec<RecipientResult>,
+    pub(super) is_stale: bool,
+}
+
+impl Error {
+    /// Whether the connection was lost, or the relay ended it with 421, in a
+    /// transaction of which no octet of the message was written. Where the
+    /// connection had rested before, that says nothing about this mail: it may
+    /// be tried once more on a fresh one.
+    pub fn is_stale(&self) -> bool {
+        self.is_stale
+    }
 }
 
 impl fmt::Display for Error {
@@ -69,6 +80,15 @@ impl Halt {
 
     pub(super) fn reason(&self) -> Reason {
         self.kind.reason(self.stage)
+    }
+
+    /// Whether the connection is lost, or the relay says that it will be.
+    pub(super) fn is_loss(&self) -> bool {
+        match &self.kind {
+            Kind::Closed { .. } | Kind::Broken { .. } => true,
+            Kind::Refused { reply, .. } => reply.code == ReplyCode::CLOSING,
+            _ => false,
+        }
     }
 
     /// Whether the conversation is still in order: each command had its reply.

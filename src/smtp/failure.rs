@@ -94,7 +94,7 @@ impl Error {
             }
             Kind::BadReply(bad) => format!("{relay} sent no valid reply while {activity}: {bad}."),
             Kind::Unexpected(reply) => format!(
-                "{relay} replied with an unexpected code while {activity}: {}",
+                "{relay} sent a reply that has no place there while {activity}: {}",
                 quote(reply)
             ),
             Kind::Foreign(foreign) => foreign_summary(&relay, *foreign),

@@ -4,8 +4,8 @@
 //!
 //! [`Session::open`] resolves and connects (`resolve`, `connect`) and gets the
 //! connection ready (`opening`: greeting, EHLO, STARTTLS, `auth`);
-//! [`Session::send`] carries out a transaction (`transaction`, `data`). Below
-//! them, `connection` sends commands and hears replies over a `stream`, and
+//! [`Session::send`] hands a mail over (`delivery`), in one `transaction` or in
+//! several (`surplus`, `data`). Below them, `connection` sends commands and hears replies over a `stream`, and
 //! `step` puts every wait under a time limit and the caller's will.
 
 mod auth;
@@ -14,28 +14,27 @@ mod connect;
 mod connection;
 mod credentials;
 mod data;
+mod delivery;
 mod ehlo;
-#[cfg(test)]
-#[cfg(feature = "testrelay")]
-mod encrypted;
 mod error;
 mod failure;
+#[cfg(all(test, feature = "testrelay"))]
+mod fixture;
 mod host;
 mod limits;
 mod opening;
-#[cfg(test)]
-mod peer;
 mod progress;
 mod reply;
 mod resolve;
 mod session;
 mod step;
 mod stream;
+mod surplus;
 mod target;
 mod transaction;
 
 pub use auth::{Mechanism, Mechanisms};
-pub use credentials::{Credentials, Fingerprint};
+pub use credentials::Credentials;
 pub use error::Error;
 pub use host::Host;
 pub use limits::TimeLimits;

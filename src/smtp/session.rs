@@ -1,6 +1,6 @@
 //! A session: a connection's life, from DNS to QUIT.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -14,15 +14,16 @@ use super::{
     connect::connect,
     connection::Connection,
     ehlo::Extensions,
-    error::{Error, Halt},
+    error::{Error, Halt, Kind},
     opening::Opening,
     step::Step,
+    transaction::Standing,
 };
 use crate::report::{
     self, RecipientResult, RelayEndpoint, RelayOrigin, Stage, Timings, TlsSession,
 };
 
-/// How long to wait for the reply to QUIT.
+/// How long a farewell may take.
 const QUIT_LIMIT: Duration = Duration::from_secs(2);
 
 /// A session that is ready for transactions.
@@ -31,13 +32,22 @@ pub struct Session<IO = TcpStream> {
     pub(super) connection: Connection<IO>,
     pub(super) extensions: Extensions,
     pub(super) limits: TimeLimits,
+    /// How many recipients to name in one transaction.
+    pub(super) max_recipients: Option<NonZeroUsize>,
     /// Whether another transaction may follow. `false` while one is under way,
     /// so that one that is dropped leaves it so.
     pub(super) is_usable: bool,
+    /// What a refused transaction left to be tidied up.
+    pub(super) unsettled: Option<Standing>,
+    /// Whether octets of the message may be written, in the transaction under
+    /// way or in the last one.
+    pub(super) has_begun_message: bool,
+    target: Target,
     place: Place,
     tls: Option<TlsSession>,
     timings: Timings,
-    transactions: usize,
+    mails: usize,
+    has_rested: bool,
 }
 
 /// Which relay it is, for reports.
@@ -100,11 +110,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 connection,
                 extensions,
                 limits: target.limits,
+                max_recipients: target.max_recipients,
                 is_usable: true,
+                unsettled: None,
+                has_begun_message: false,
+                target: target.clone(),
                 place,
                 tls: opening.tls,
                 timings: opening.timings,
-                transactions: 0,
+                mails: 0,
+                has_rested: false,
             }),
             Err(halt) => Err(place.error(halt, Vec::new())),
         }
@@ -115,41 +130,71 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         self.is_usable && self.connection.is_quiet()
     }
 
-    /// Facts about the session, as the last transaction saw it.
+    /// Whether this is the session that opening one for `target` would give.
+    pub fn serves(&self, target: &Target) -> bool {
+        self.target.is_same_as(target)
+    }
+
+    /// Takes the session up for another mail, after a rest. One look at the
+    /// socket, and not a word to the relay: `false` when the relay has closed
+    /// the connection meanwhile, or has said something, such as 421.
+    pub fn resume(&mut self) -> bool {
+        // What it cost to get here was the price of an earlier mail.
+        self.timings = Timings::default();
+        self.has_rested = true;
+        self.is_usable && !self.connection.is_interrupted()
+    }
+
+    /// How many mails it has carried, or begun to carry.
+    pub fn mails(&self) -> usize {
+        self.mails
+    }
+
+    /// Facts about the session, as the last mail saw it.
     pub fn facts(&self) -> report::Session {
         report::Session {
             endpoint: self.place.endpoint.clone(),
             tls: self.tls.clone(),
-            reused: self.transactions > 1,
+            reused: self.has_rested,
             extensions: self.extensions.lines.clone(),
             timings: self.timings,
         }
     }
 
-    /// Says QUIT and closes, within a bounded time.
+    /// Says QUIT and closes, within a bounded time. A session that is out of
+    /// order is closed without a word: where the relay waits for the rest of a
+    /// message, QUIT would become part of it.
     pub async fn quit(mut self) {
+        self.settle().await;
         let nobody = Progress::default();
         let step = Step::enter(&nobody, Stage::Quit, QUIT_LIMIT);
+        let listens = self.is_reusable();
+        let farewell = async {
+            if listens {
+                let _ = self.connection.ask(&Commands::quit(), &step).await;
+            }
+            self.connection.close().await;
+        };
         // Whatever comes of it, the session is over.
-        let _ = self.connection.ask(&Commands::quit(), &step).await;
-        let _ = step.wait(self.connection.close()).await;
+        let _ = step.wait(farewell).await;
     }
 
-    /// A transaction begins. What the session cost before it was the price of
-    /// the first one.
-    pub(super) fn count_transaction(&mut self) {
-        if self.transactions > 0 {
-            self.timings = Timings::default();
-        }
-        self.transactions += 1;
+    /// A mail is to be sent.
+    pub(super) fn count_mail(&mut self) {
+        self.mails += 1;
+        self.has_begun_message = false;
     }
 
-    pub(super) fn time_transaction(&mut self, elapsed: Duration) {
+    pub(super) fn time_transactions(&mut self, elapsed: Duration) {
         self.timings.transaction = Some(elapsed);
     }
 
     pub(super) fn error(&self, halt: Halt, recipients: Vec<RecipientResult>) -> Box<Error> {
-        self.place.clone().error(halt, recipients)
+        let is_stale = halt.is_loss() && !self.has_begun_message;
+        Box::new(Error {
+            is_stale,
+            ..*self.place.clone().error(halt, recipients)
+        })
     }
 }
 
@@ -173,120 +218,17 @@ impl Place {
             endpoint: self.endpoint,
             origin: self.origin,
             recipients,
+            is_stale: false,
         })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use tokio::runtime;
-
-    use super::*;
-    use crate::{
-        mail::{Envelope, RecipientPolicy},
-        report::{RecipientState, TlsMode},
-        smtp::{
-            Body, Credentials, Transaction,
-            peer::{Answer, open, seconds, serve_over, target, usual},
-        },
-    };
-
-    #[test]
-    fn sessions_move_between_threads() {
-        fn is_send<T: Send>(_: &T) {}
-        let (target, progress) = (target(TlsMode::Starttls), Progress::default());
-        is_send(&Session::open(&target, &progress));
-    }
-
-    /// What a relay may say where a reply is due: most often what it should.
-    fn saying() -> impl Strategy<Value = Option<Vec<u8>>> {
-        prop_oneof![
-            8 => Just(None),
-            3 => "[2-5][0-9]{2}[ -][ -~]{0,20}\r\n".prop_map(|line| Some(line.into_bytes())),
-            1 => "(250-[a-zA-Z0-9= ]{0,12}\r\n){0,9}250 (AUTH PLAIN|SIZE [0-9]{1,3}|PIPELINING)\r\n"
-                .prop_map(|lines| Some(lines.into_bytes())),
-            1 => prop::collection::vec(any::<u8>(), 0..40).prop_map(Some),
-            1 => "(250 ok\r\n|354 go\r\n){0,4}".prop_map(|lines| Some(lines.into_bytes())),
-        ]
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(400))]
-
-        #[test]
-        fn whatever_a_relay_says_the_session_ends_in_time_and_in_sense(
-            sayings in prop::collection::vec(saying(), 0..24),
-            last in 0_u8..3,
-            wire in 8_usize..2000,
-            recipients in 1_usize..4,
-            to_all in any::<bool>(),
-            has_credentials in any::<bool>(),
-        ) {
-            let runtime = runtime::Builder::new_current_thread()
-                .enable_all()
-                .start_paused(true)
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                let mut sayings = sayings.into_iter();
-                let (io, _peer) = serve_over(wire, move |line| match (sayings.next(), last) {
-                    (Some(Some(octets)), _) => Answer::Octets(octets),
-                    (Some(None), _) => usual(line),
-                    (None, 0) => Answer::Close(""),
-                    (None, 1) => Answer::Silence,
-                    (None, _) => Answer::Stall,
-                });
-                let credentials = has_credentials.then(|| Credentials::Password {
-                    username: "ada".into(),
-                    password: "p".into(),
-                });
-                let target = Target { credentials, ..target(TlsMode::Plaintext) };
-                let envelope = Envelope {
-                    reverse_path: None,
-                    forward_paths: (0..recipients)
-                        .map(|n| format!("r{n}@example.com").parse().unwrap())
-                        .collect(),
-                };
-                let body = Body {
-                    bytes: "a\r\n".repeat(500).into(),
-                    is_8bit: false,
-                    needs_smtputf8: false,
-                };
-                let transaction = Transaction {
-                    envelope: &envelope,
-                    body: &body,
-                    policy: if to_all { RecipientPolicy::All } else { RecipientPolicy::Any },
-                };
-
-                let started = Instant::now();
-                if let Ok(mut session) = open(io, &target).await {
-                    for _ in 0..3 {
-                        if !session.is_reusable() {
-                            break;
-                        }
-                        match session.send(transaction, &Progress::default()).await {
-                            Ok(delivered) => {
-                                let taken = |r: &RecipientResult| r.state == RecipientState::Accepted;
-                                assert!(delivered.recipients.iter().any(taken));
-                            }
-                            Err(error) => {
-                                let failure = error.into_failure();
-                                assert!(failure.summary.is_ascii());
-                                let is_unknown = failure.reason == report::Reason::OutcomeUnknown;
-                                assert!(!is_unknown || failure.stage == Stage::EndOfData);
-                                for recipient in failure.recipients {
-                                    assert_ne!(recipient.state, RecipientState::Accepted);
-                                    assert!(is_unknown || recipient.state != RecipientState::Unknown);
-                                }
-                            }
-                        }
-                    }
-                    session.quit().await;
-                }
-                // One wait for each limit at most: the peer falls silent once.
-                assert!(started.elapsed() <= seconds(600 + 5 + 4), "{:?}", started.elapsed());
-            });
-        }
+impl Error {
+    /// The caller gave up at `stage`, before there was a session.
+    pub fn abandoned(target: &Target, stage: Stage) -> Box<Self> {
+        Place::of(target, None).error(Halt::new(stage, Kind::Abandoned), Vec::new())
     }
 }
+
+#[cfg(all(test, feature = "testrelay"))]
+mod tests;

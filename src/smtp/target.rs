@@ -1,5 +1,7 @@
 //! A relay, as a session needs to know it.
 
+use std::num::NonZeroUsize;
+
 use super::{Credentials, Host, Mechanisms, Resolver, TimeLimits};
 use crate::{
     report::{RelayOrigin, TlsMode},
@@ -31,6 +33,94 @@ pub struct Target {
     pub ehlo_name: String,
     /// How long each step may take.
     pub limits: TimeLimits,
+    /// How many recipients to name in one transaction at most.
+    pub max_recipients: Option<NonZeroUsize>,
     /// Finds the host's addresses.
     pub resolver: Resolver,
+}
+
+impl Target {
+    /// Whether a session for one is as good as a session for the other. All
+    /// counts that the relay sees, and all that keeps it honest.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        // What is added to a target, and not thought of here, must not compile.
+        let Self {
+            relay,
+            origin,
+            host,
+            port,
+            mode,
+            tls,
+            credentials,
+            // Says nothing about the session that they have opened.
+            credentials_are_stale: _,
+            mechanisms,
+            ehlo_name,
+            limits,
+            max_recipients,
+            resolver: _,
+        } = self;
+        *relay == other.relay
+            && *origin == other.origin
+            && *host == other.host
+            && *port == other.port
+            && *mode == other.mode
+            && *tls == other.tls
+            && *credentials == other.credentials
+            && *mechanisms == other.mechanisms
+            && *ehlo_name == other.ehlo_name
+            && *max_recipients == other.max_recipients
+            && *limits == other.limits
+    }
+}
+
+#[cfg(all(test, feature = "testrelay"))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::smtp::{
+        Mechanism,
+        fixture::{ROOTS, target},
+    };
+
+    #[test]
+    fn a_target_is_another_as_soon_as_one_thing_differs() {
+        let base = target(TlsMode::Starttls);
+        assert!(base.is_same_as(&base.clone()));
+        assert!(base.is_same_as(&Target {
+            credentials_are_stale: true,
+            ..base.clone()
+        }));
+        let with = |change: fn(&mut Target)| {
+            let mut other = base.clone();
+            change(&mut other);
+            other
+        };
+        let others = [
+            with(|it| it.relay = None),
+            with(|it| it.origin = RelayOrigin::Custom),
+            with(|it| it.host = "mail.example.net".parse().unwrap()),
+            with(|it| it.port = 465),
+            with(|it| it.mode = TlsMode::StarttlsIfOffered),
+            with(|it| {
+                // The same settings, but not the same sessions to resume.
+                let name = it.host.to_server_name();
+                it.tls = tls::Connector::new(&tls::Settings::default(), &name, &ROOTS).unwrap();
+            }),
+            with(|it| {
+                it.credentials = Some(Credentials::Password {
+                    username: "ada".into(),
+                    password: "p".into(),
+                });
+            }),
+            with(|it| it.mechanisms = Mechanisms::new(vec![Mechanism::Plain]).unwrap()),
+            with(|it| it.ehlo_name = "other.example.com".into()),
+            with(|it| it.limits.mail = Duration::from_secs(1)),
+        ];
+        for (number, other) in others.iter().enumerate() {
+            assert!(!base.is_same_as(other), "{number}");
+            assert!(!other.is_same_as(&base), "{number}");
+        }
+    }
 }

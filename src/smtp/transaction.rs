@@ -1,13 +1,11 @@
 //! A transaction: MAIL, RCPT, DATA, the message (RFC 5321 section 3.3), in as
-//! few round trips as the relay allows (RFC 2920).
+//! few round trips as the relay allows (RFC 2920). Knows one transaction;
+//! `delivery` knows when a mail takes several.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::Instant,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     Progress, Session,
@@ -27,8 +25,7 @@ use crate::{
 const CHUNK: usize = 64 * 1024;
 /// Room for the dots and the end that come on top.
 const SPARE: usize = 256;
-/// How long a transaction that failed may take to leave the session in order.
-/// The answer waits for it.
+/// How long it may take to leave the session in order after a refusal.
 const TIDY_UP_LIMIT: Duration = Duration::from_secs(5);
 
 /// A message, ready to be sent: lines end in CRLF, and so does the last.
@@ -42,7 +39,8 @@ pub struct Body {
     pub needs_smtputf8: bool,
 }
 
-/// One transaction.
+/// What a transaction carries. [`Session::send`] makes several of it where the
+/// relay takes fewer recipients at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Transaction<'a> {
     /// Where it goes.
@@ -54,20 +52,23 @@ pub struct Transaction<'a> {
 }
 
 /// The relay took the mail for at least one recipient.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Delivered {
-    /// The reply to the end of data.
+    /// The reply to the end of data; to the last one that was accepted.
     pub reply: Reply,
-    /// Every recipient, in envelope order, each with the reply to RCPT TO.
+    /// Every recipient, in envelope order, each with the reply that decided it.
     pub recipients: Vec<RecipientResult>,
-    /// How long it took, from MAIL FROM.
+    /// How long it took, from the first MAIL FROM.
     pub elapsed: Duration,
+    /// Why the mail went to some only, where a transaction failed for another
+    /// reason than its recipients.
+    pub partial_failure: Option<Box<Error>>,
 }
 
 /// Where the conversation stands, so that a transaction that stops can be
 /// tidied up.
-#[derive(Clone, Copy, Default)]
-struct Standing {
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Standing {
     /// Replies that are still due.
     due: usize,
     /// The last of them is to DATA.
@@ -79,42 +80,9 @@ struct Standing {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
-    /// Carries out one transaction. After an error that leaves the session in
-    /// order (a refusal), [`Session::is_reusable`] is still true.
-    pub async fn send(
-        &mut self,
-        transaction: Transaction<'_>,
-        progress: &Progress,
-    ) -> Result<Delivered, Box<Error>> {
-        self.count_transaction();
-        let started = Instant::now();
-        let mut recipients: Vec<RecipientResult> = transaction
-            .envelope
-            .forward_paths
-            .iter()
-            .map(|address| RecipientResult {
-                address: address.clone(),
-                state: RecipientState::NotSent,
-                reply: None,
-            })
-            .collect();
-        let outcome = self.transact(transaction, progress, &mut recipients).await;
-        let elapsed = started.elapsed();
-        self.time_transaction(elapsed);
-        match outcome {
-            Ok(reply) => Ok(Delivered {
-                reply,
-                recipients,
-                elapsed,
-            }),
-            Err(halt) => {
-                settle(&mut recipients, &halt);
-                Err(self.error(halt, recipients))
-            }
-        }
-    }
-
-    async fn transact(
+    /// Carries out one transaction, and keeps what the relay said to each
+    /// recipient.
+    pub(super) async fn transact(
         &mut self,
         transaction: Transaction<'_>,
         progress: &Progress,
@@ -135,15 +103,58 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 .await
         }
         .await;
-        self.is_usable = match &outcome {
-            Ok(_) => true,
-            Err(halt) => halt.is_orderly() && self.tidy_up(standing, progress).await,
-        };
+        match &outcome {
+            Ok(_) => self.is_usable = true,
+            Err(halt) => self.unsettled = halt.is_orderly().then_some(standing),
+        }
         outcome
     }
 
-    /// MAIL with what it has to say, or why the relay cannot take this mail.
-    fn mail(&self, transaction: &Transaction<'_>) -> Result<Commands, Kind> {
+    /// Whether a refused transaction left something for [`Session::settle`].
+    pub fn is_unsettled(&self) -> bool {
+        self.unsettled.is_some()
+    }
+
+    /// Leaves a session whose last transaction was refused in order, within a
+    /// bounded time. [`Session::is_reusable`] tells whether that went well.
+    pub async fn settle(&mut self) {
+        if let Some(standing) = self.unsettled.take() {
+            self.is_usable = self.tidy_up(standing).await;
+        }
+    }
+
+    /// Asks the relay about the recipients of a transaction, and takes it back
+    /// before DATA. Recipients that it refuses are no error.
+    pub(super) async fn rehearse(
+        &mut self,
+        transaction: Transaction<'_>,
+        progress: &Progress,
+        recipients: &mut [RecipientResult],
+    ) -> Result<(), Halt> {
+        let step = Step::enter(progress, Stage::MailFrom, self.limits.mail);
+        let mail = self.mail(&transaction).map_err(|kind| step.halt(kind))?;
+
+        self.is_usable = false;
+        let mut standing = Standing::default();
+        let outcome = async {
+            // As with all or nobody: DATA must not be on its way.
+            let policy = RecipientPolicy::All;
+            self.offer(mail, &step, policy, recipients, &mut standing)
+                .await?;
+            self.hear_recipients(progress, recipients, &mut standing)
+                .await?;
+            self.take_back(progress, &mut standing).await
+        }
+        .await;
+        match &outcome {
+            Ok(()) => self.is_usable = true,
+            Err(halt) => self.unsettled = halt.is_orderly().then_some(standing),
+        }
+        outcome
+    }
+
+    /// What MAIL has to say, or why the relay cannot take this mail.
+    pub(super) fn parameters(&self, transaction: &Transaction<'_>) -> Result<MailParameters, Kind> {
         let Transaction { envelope, body, .. } = transaction;
         let offered = &self.extensions;
         let smtputf8 = body.needs_smtputf8 || envelope.needs_smtputf8();
@@ -159,12 +170,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         {
             return Err(Kind::TooLarge { size, limit });
         }
-        let parameters = MailParameters {
+        Ok(MailParameters {
             size: offered.size.then_some(size),
-            is_8bit: body.is_8bit,
+            // Header fields in UTF-8 are no 7-bit message (RFC 6152 section 3).
+            is_8bit: body.is_8bit || body.needs_smtputf8 && offered.eight_bit_mime,
             smtputf8,
-        };
-        Ok(Commands::mail(envelope.reverse_path.as_ref(), parameters))
+        })
+    }
+
+    fn mail(&self, transaction: &Transaction<'_>) -> Result<Commands, Kind> {
+        let parameters = self.parameters(transaction)?;
+        let reverse_path = transaction.envelope.reverse_path.as_ref();
+        Ok(Commands::mail(reverse_path, parameters))
     }
 
     /// Sends MAIL, and behind it what may go with it; hears the reply to MAIL.
@@ -204,6 +221,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         recipients: &mut [RecipientResult],
         standing: &mut Standing,
     ) -> Result<(), Halt> {
+        self.hear_recipients(progress, recipients, standing).await?;
+        refusal_of_recipients(recipients, policy).map_or(Ok(()), Err)
+    }
+
+    async fn hear_recipients(
+        &mut self,
+        progress: &Progress,
+        recipients: &mut [RecipientResult],
+        standing: &mut Standing,
+    ) -> Result<(), Halt> {
         let step = Step::enter(progress, Stage::RcptTo, self.limits.rcpt);
         for recipient in recipients.iter_mut() {
             if !self.extensions.pipelining {
@@ -220,13 +247,26 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 return Err(refused(&step, reply));
             }
         }
-        match refusal_of_recipients(recipients, policy) {
-            None => Ok(()),
-            Some((reason, reply)) => Err(step.halt(Kind::Refused {
-                reason,
-                reply,
-                mechanism: None,
-            })),
+        if self.extensions.pipelining && !standing.data_due {
+            self.end_group(&step).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends a transaction in which everything had its reply.
+    async fn take_back(
+        &mut self,
+        progress: &Progress,
+        standing: &mut Standing,
+    ) -> Result<(), Halt> {
+        let step = Step::enter(progress, Stage::RcptTo, self.limits.rcpt);
+        standing.is_open = false;
+        let reply = self.connection.ask(&Commands::rset(), &step).await?;
+        match reply.code {
+            code if code.is_positive() => Ok(()),
+            ReplyCode::CLOSING => Err(refused(&step, reply)),
+            // RFC 5321 section 4.1.1.5: there is nothing to refuse.
+            _ => Err(step.halt(Kind::Unexpected(reply))),
         }
     }
 
@@ -242,10 +282,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             self.say(&Commands::data(), &step, standing).await?;
         }
         let reply = self.hear(&step, standing).await?;
-        if !reply.code.is_intermediate() {
-            return Err(refused(&step, reply));
+        // After any other reply, even a 3yz one, the lines of the message might
+        // be read as commands.
+        if reply.code.value() != 354 {
+            let halt = refused(&step, reply);
+            if standing.data_due && matches!(halt.kind, Kind::Refused { .. }) {
+                self.end_group(&step).await?;
+            }
+            return Err(halt);
         }
         standing.in_data = true;
+        self.has_begun_message = true;
 
         let mut stuffed = Stuffed::new(&body.bytes);
         let mut chunk = Vec::with_capacity(CHUNK.min(body.bytes.len()) + SPARE);
@@ -281,8 +328,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         }
     }
 
-    /// Why the relay broke into the message.
-    async fn interruption(&mut self, step: &Step<'_>) -> Halt {
+    /// The last reply to a group of commands was heard. One too many among them
+    /// shows only now, when it is not known which it was, nor which recipient
+    /// was refused.
+    async fn end_group(&mut self, step: &Step<'_>) -> Result<(), Halt> {
+        if self.connection.is_out_of_step() {
+            return Err(self.connection.unasked(step).await);
+        }
+        Ok(())
+    }
+
+    /// Why the relay said something when nothing was due.
+    pub(super) async fn interruption(&mut self, step: &Step<'_>) -> Halt {
         match self.connection.reply(step).await {
             // It cannot have taken what was not sent.
             Ok(reply) if reply.code.is_positive() => step.halt(Kind::Unexpected(reply)),
@@ -293,11 +350,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
 
     /// Hears the replies that are due, and ends what is open. Whether the
     /// session is in order then.
-    async fn tidy_up(&mut self, standing: Standing, progress: &Progress) -> bool {
+    async fn tidy_up(&mut self, standing: Standing) -> bool {
         if standing.in_data {
             return false;
         }
-        let step = Step::enter(progress, progress.stage(), TIDY_UP_LIMIT);
+        let nobody = Progress::default();
+        let limit = self.limits.mail.min(TIDY_UP_LIMIT);
+        let step = Step::enter(&nobody, Stage::Quit, limit);
         let tidy = async {
             let mut replies = Vec::new();
             for _ in 0..standing.due {
@@ -313,7 +372,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 if replies.iter().any(|reply| reply.code.is_positive()) {
                     return Ok(false);
                 }
-                replies.push(self.connection.ask(&Commands::lone_dot(), &step).await?);
+                let reply = self.connection.ask(&Commands::lone_dot(), &step).await?;
+                // It waits for more: what is said next would be part of it.
+                if reply.code.is_intermediate() {
+                    return Ok(false);
+                }
+                replies.push(reply);
             } else if standing.is_open {
                 let reply = self.connection.ask(&Commands::rset(), &step).await?;
                 if !reply.code.is_positive() {
@@ -353,12 +417,11 @@ fn state(reply: &Reply) -> Option<RecipientState> {
     }
 }
 
-/// Why the mail cannot go, by what became of its recipients, and the reply
-/// that says so.
-fn refusal_of_recipients(
+/// Why the mail cannot go, by what became of its recipients.
+pub(super) fn refusal_of_recipients(
     recipients: &[RecipientResult],
     policy: RecipientPolicy,
-) -> Option<(Reason, Reply)> {
+) -> Option<Halt> {
     let in_state = |state| {
         recipients
             .iter()
@@ -374,12 +437,19 @@ fn refusal_of_recipients(
         RecipientPolicy::All => rejected.or(deferred),
     };
     let reply = decisive?.reply.clone()?;
-    Some((refusal(Stage::RcptTo, &reply), reply))
+    let kind = Kind::Refused {
+        reason: refusal(Stage::RcptTo, &reply),
+        reply,
+        mechanism: None,
+    };
+    Some(Halt::new(Stage::RcptTo, kind))
 }
 
-/// What a transaction that failed makes of the recipients that were accepted.
-fn settle(recipients: &mut [RecipientResult], halt: &Halt) {
+/// What a transaction that failed makes of the recipients that were accepted,
+/// and of all where it is not known which reply was whose.
+pub(super) fn settle(recipients: &mut [RecipientResult], halt: &Halt) {
     let is_unknown = halt.reason() == Reason::OutcomeUnknown;
+    let is_out_of_step = !is_unknown && matches!(halt.kind, Kind::Unexpected(_));
     let (fate, reply) = match &halt.kind {
         _ if is_unknown => (RecipientState::Unknown, None),
         Kind::Refused { reply, .. } if matches!(halt.stage, Stage::Data | Stage::EndOfData) => {
@@ -388,12 +458,12 @@ fn settle(recipients: &mut [RecipientResult], halt: &Halt) {
         _ => (RecipientState::NotSent, None),
     };
     for recipient in recipients {
-        if recipient.state == RecipientState::Accepted {
+        if is_out_of_step || recipient.state == RecipientState::Accepted {
             recipient.state = fate;
             recipient.reply = reply.cloned();
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "testrelay"))]
 mod tests;

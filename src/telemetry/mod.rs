@@ -43,6 +43,12 @@ pub fn start(filter: &str, format: Format) -> Result<(), BadFilter> {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(env_filter)
         .with_writer(io::stderr);
+    let subscriber = if io::stderr().is_terminal() {
+        subscriber
+    } else {
+        // Colours are noise in a file.
+        subscriber.with_ansi(false)
+    };
     // A second start, as in tests, keeps the first.
     drop(match format {
         Format::Json => subscriber.json().flatten_event(true).try_init(),

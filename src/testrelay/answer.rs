@@ -26,6 +26,8 @@ pub(super) enum Act {
     Wait(Duration),
     /// Reads, and never says another word.
     Stall,
+    /// Neither reads nor says another word.
+    Freeze,
     /// Ends the stream in order: close_notify and FIN.
     Close,
     /// FIN without close_notify.
@@ -97,6 +99,13 @@ impl Answer {
         Self::one(Act::Stall)
     }
 
+    /// No reply, and nothing is read any more: what the client writes is stuck
+    /// once the buffers in between are full. The relay gives up after an hour,
+    /// or when it stops.
+    pub fn freeze() -> Self {
+        Self::one(Act::Freeze)
+    }
+
     /// Closes the connection in order: close_notify (in TLS), then FIN.
     pub fn close() -> Self {
         Self::one(Act::Close)
@@ -107,7 +116,9 @@ impl Answer {
         Self::one(Act::Cut)
     }
 
-    /// Resets the connection (RST).
+    /// Resets the connection (RST). A stream that is not TCP (see
+    /// [`TestRelay::serve`](super::TestRelay::serve)) has no resets, and is
+    /// cut instead.
     pub fn reset() -> Self {
         Self::one(Act::Reset)
     }

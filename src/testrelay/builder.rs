@@ -71,6 +71,7 @@ impl Default for Builder {
                 require_tls: false,
                 require_auth: false,
                 lenient: false,
+                most_recipients: 10_000,
                 idle_limit: Duration::from_mins(5),
                 folder: None,
             },
@@ -182,6 +183,14 @@ impl Builder {
     #[must_use]
     pub fn lenient(mut self) -> Self {
         self.settings.lenient = true;
+        self
+    }
+
+    /// How many recipients it takes in one transaction (RFC 5321 section
+    /// 4.5.3.1.10).
+    #[must_use]
+    pub fn most_recipients(mut self, most: usize) -> Self {
+        self.settings.most_recipients = most;
         self
     }
 

@@ -31,6 +31,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -104,6 +105,22 @@ impl TestRelay {
         self.address.port()
     }
 
+    /// Serves one more client, over `io`: all that it does over TCP it does
+    /// over any other stream (TLS too), but for [`Answer::reset`]. It looks at
+    /// no clock but tokio's, so that a test can pause it.
+    ///
+    /// The caller runs what this gives, until it ends with the session. It
+    /// outlives the relay, and [`TestRelay::hang_up`] does not reach it.
+    pub fn serve<IO>(&self, io: IO) -> impl Future<Output = ()> + Send + use<IO>
+    where
+        IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let session = Session::new(Arc::clone(&self.relay), io);
+        async {
+            let Err(_over) = session.run().await;
+        }
+    }
+
     /// Plays another script from now on.
     pub fn play(&self, script: Script) {
         *self.relay.playback() = script.into();
@@ -174,8 +191,18 @@ impl TestRelay {
         .await
     }
 
+    /// Waits until no connection is left, so that whatever its clients have
+    /// sent is on record.
+    pub async fn wait_until_alone(&self) -> Result<(), TimedOut> {
+        self.wait_for("the end of the last connection", |relay| {
+            (relay.relay.record.present() == 0).then_some(())
+        })
+        .await
+    }
+
     /// Waits, at most ten seconds, until `condition` gives something. It is
-    /// asked whenever a line, a mail or a ClientHello has come.
+    /// asked whenever a line, a mail or a ClientHello has come, and when a
+    /// connection begins or ends.
     pub async fn wait_for<T>(
         &self,
         what: &str,
@@ -212,8 +239,8 @@ async fn accept(
     most_connections: usize,
 ) {
     let mut sessions = JoinSet::new();
-    let mut number = 0;
     loop {
+        relay.record.set_present(sessions.len());
         tokio::select! {
             Some(done) = wishes.recv() => {
                 sessions.shutdown().await;
@@ -231,9 +258,8 @@ async fn accept(
                     sessions.spawn(turn_away(tcp));
                     continue;
                 }
-                number += 1;
                 if tcp.set_nodelay(true).is_ok() {
-                    let session = Session::new(Arc::clone(&relay), tcp, number);
+                    let session = Session::new(Arc::clone(&relay), tcp);
                     sessions.spawn(async { let Err(_over) = session.run().await; });
                 }
             }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -120,6 +123,8 @@ pub(super) struct Record {
     /// Whether to keep mails and commands, or only to count.
     keeps: bool,
     total: Arc<Meter>,
+    /// How many connections there are.
+    present: AtomicUsize,
     seen: Mutex<Seen>,
     changed: watch::Sender<()>,
 }
@@ -139,6 +144,7 @@ impl Record {
         Self {
             keeps,
             total: Arc::default(),
+            present: AtomicUsize::new(0),
             seen: Mutex::default(),
             changed: watch::Sender::new(()),
         }
@@ -156,6 +162,15 @@ impl Record {
             relay: Arc::clone(&self.total),
             session,
         }
+    }
+
+    pub(super) fn present(&self) -> usize {
+        self.present.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_present(&self, connections: usize) {
+        self.present.store(connections, Ordering::Release);
+        self.changed.send_replace(());
     }
 
     pub(super) fn command(&self, session: u64, tls: bool, line: &[u8]) {

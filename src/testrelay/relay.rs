@@ -21,6 +21,7 @@ pub(super) struct Relay {
     pub(super) security: Security,
     pub(super) record: Record,
     playback: Mutex<Playback>,
+    sessions: AtomicU64,
     mails: AtomicU64,
 }
 
@@ -39,6 +40,7 @@ pub(super) struct Settings {
     pub(super) require_tls: bool,
     pub(super) require_auth: bool,
     pub(super) lenient: bool,
+    pub(super) most_recipients: usize,
     pub(super) idle_limit: Duration,
     pub(super) folder: Option<PathBuf>,
 }
@@ -63,12 +65,17 @@ impl Relay {
             security,
             record,
             playback: Mutex::new(playback),
+            sessions: AtomicU64::new(0),
             mails: AtomicU64::new(0),
         }
     }
 
     pub(super) fn playback(&self) -> MutexGuard<'_, Playback> {
         self.playback.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn next_session_number(&self) -> u64 {
+        self.sessions.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(super) fn next_mail_number(&self) -> u64 {

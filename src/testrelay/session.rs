@@ -6,7 +6,7 @@ use std::{borrow::Cow, convert::Infallible, sync::Arc};
 use bytes::Bytes;
 use rustls::ServerConfig;
 use smtp_proto::{Error as SyntaxError, Request};
-use tokio::{net::TcpStream, time::sleep};
+use tokio::time::sleep;
 
 use super::{
     Step,
@@ -14,6 +14,7 @@ use super::{
     meter::Meters,
     relay::{Relay, Security},
     reply::Reply,
+    socket::Transport,
     tls::TlsFacts,
     transaction::Transaction,
     wire::{Line, Over, Wire},
@@ -62,14 +63,14 @@ enum Next {
 }
 
 impl Session {
-    pub(super) fn new(relay: Arc<Relay>, tcp: TcpStream, number: u64) -> Self {
+    pub(super) fn new(relay: Arc<Relay>, io: impl Transport) -> Self {
         let meters = relay.record.session();
         meters.connection();
         Self {
-            wire: Wire::new(tcp, meters.clone(), relay.settings.idle_limit),
+            wire: Wire::new(Box::new(io), meters.clone(), relay.settings.idle_limit),
             meters,
+            number: relay.next_session_number(),
             relay,
-            number,
             name: None,
             extended: false,
             tls: None,
@@ -137,6 +138,7 @@ impl Session {
                     self.wire.flush().await?;
                     return Err(self.wire.stall().await);
                 }
+                Act::Freeze => return Err(self.wire.freeze().await),
                 Act::Close => return Err(self.wire.close().await),
                 Act::Cut => return Err(self.wire.cut().await),
                 Act::Reset => return Err(self.wire.reset().await),

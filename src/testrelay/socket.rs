@@ -1,7 +1,9 @@
-//! The TCP connection of a session: counts what passes, and can hand out again
-//! what was read before TLS took over.
+//! The connection of a session, by TCP or by any other stream: counts what
+//! passes, and can hand out again what was read before TLS took over.
 
 use std::{
+    any::Any,
+    fmt,
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -15,9 +17,13 @@ use tokio::{
 
 use super::meter::{Meters, RecordCounter};
 
-#[derive(Debug)]
+/// What a session can run over.
+pub(super) trait Transport: Any + AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: Any + AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
+
 pub(super) struct Socket {
-    tcp: TcpStream,
+    io: Box<dyn Transport>,
     meters: Meters,
     /// Read already, to be read again before anything else.
     rewound: BytesMut,
@@ -26,9 +32,9 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(tcp: TcpStream, meters: Meters) -> Self {
+    pub(super) fn new(io: Box<dyn Transport>, meters: Meters) -> Self {
         Self {
-            tcp,
+            io,
             meters,
             rewound: BytesMut::new(),
             records: None,
@@ -42,14 +48,28 @@ impl Socket {
         self
     }
 
-    pub(super) fn tcp(&self) -> &TcpStream {
-        &self.tcp
+    /// Has the connection end in a reset (RST) when this is dropped. Only TCP
+    /// has resets: another stream just ends.
+    pub(super) fn reset_when_dropped(&self) -> io::Result<()> {
+        let io: &dyn Any = &*self.io;
+        match io.downcast_ref::<TcpStream>() {
+            Some(tcp) => tcp.set_zero_linger(),
+            None => Ok(()),
+        }
     }
 
     fn count_records(&mut self, bytes: &[u8]) {
         if let Some(counter) = &mut self.records {
             self.meters.records(counter.count(bytes));
         }
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("rewound", &self.rewound.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -61,7 +81,7 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         if self.rewound.is_empty() {
-            ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
+            ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
             self.meters.received(buf.filled().len() - before);
         } else {
             let length = self.rewound.len().min(buf.remaining());
@@ -79,7 +99,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, buf))?;
+        let written = ready!(Pin::new(&mut self.io).poll_write(cx, buf))?;
         self.meters.sent(written);
         Poll::Ready(Ok(written))
     }
@@ -89,20 +109,20 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs))?;
+        let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, bufs))?;
         self.meters.sent(written);
         Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.io.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

@@ -11,8 +11,6 @@ use smtp_proto::{
 
 use super::{Mail, Step, record::Path, reply::Reply, session::Session, wire::Over};
 
-const MOST_RECIPIENTS: usize = 10_000;
-
 #[derive(Debug)]
 pub(super) struct Transaction {
     reverse_path: Path,
@@ -120,7 +118,7 @@ impl Session {
             Some(it) if !path.address.is_ascii() && it.flags & MAIL_SMTPUTF8 == 0 => {
                 Reply::new(553, "5.6.7", "SMTPUTF8 was not asked for")
             }
-            Some(it) if it.forward_paths.len() >= MOST_RECIPIENTS => {
+            Some(it) if it.forward_paths.len() >= self.relay.settings.most_recipients => {
                 Reply::new(452, "4.5.3", "too many recipients")
             }
             Some(_) => Reply::new(250, "2.1.5", "recipient ok"),

@@ -7,15 +7,14 @@ use bytes::{Bytes, BytesMut};
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
     hello::{self, ClientHello, Parsed},
     meter::Meters,
-    socket::Socket,
+    socket::{Socket, Transport},
     tls::TlsFacts,
 };
 
@@ -51,6 +50,7 @@ const MOST_UNSENT: usize = 64 * 1024;
 const ENDLESS: usize = 1 << 30;
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
 const LINGER: Duration = Duration::from_secs(5);
+const FROZEN: Duration = Duration::from_hours(1);
 
 #[derive(Debug)]
 pub(super) struct Wire {
@@ -70,9 +70,9 @@ enum Stream {
 }
 
 impl Wire {
-    pub(super) fn new(tcp: TcpStream, meters: Meters, idle_limit: Duration) -> Self {
+    pub(super) fn new(io: Box<dyn Transport>, meters: Meters, idle_limit: Duration) -> Self {
         Self {
-            stream: Stream::Plain(Socket::new(tcp, meters.clone())),
+            stream: Stream::Plain(Socket::new(io, meters.clone())),
             input: BytesMut::new(),
             output: Vec::new(),
             answered: false,
@@ -209,6 +209,15 @@ impl Wire {
         }
     }
 
+    /// Says what is due, and neither reads nor writes any more.
+    pub(super) async fn freeze(&mut self) -> Over {
+        if self.flush().await.is_ok() {
+            // Without reading, the peer's end is not seen.
+            sleep(FROZEN).await;
+        }
+        Over
+    }
+
     /// Says what is due and ends the stream: close_notify and FIN.
     pub(super) async fn close(&mut self) -> Over {
         if self.flush().await.is_ok() && self.stream.shutdown().await.is_ok() {
@@ -240,7 +249,7 @@ impl Wire {
         };
         // The reset goes out when the session drops the socket. Should the
         // option not be taken, the peer sees a FIN instead.
-        if flushed.is_ok() && socket.tcp().set_zero_linger().is_err() {
+        if flushed.is_ok() && socket.reset_when_dropped().is_err() {
             tracing::debug!("the connection could not be reset");
         }
         Over

@@ -47,6 +47,14 @@ struct Inner {
     trust_source: &'static str,
 }
 
+/// Only clones are the same: two connectors under the same settings share
+/// nothing.
+impl PartialEq for Connector {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 impl Connector {
     /// A connector for a relay named `host`, under merged `settings` over the
     /// built-in defaults (TLS 1.2 to 1.3, system roots, post-quantum groups).

@@ -14,7 +14,7 @@ use crate::mail::{Broken, Rule};
 
 /// Our certificate chain, leaf first, and its key. Whether the two belong
 /// together is checked when a [`Connector`](super::Connector) is made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ClientCertificate {
     /// Leaf first.
     pub chain: Vec<CertificateDer<'static>>,

@@ -8,7 +8,7 @@ use crate::report::TlsMode;
 /// TLS settings of one layer: the global defaults, a relay's, a request's.
 /// `None` keeps what the layer below says, so that setting one field never
 /// takes another away.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// When TLS starts.
     pub mode: Option<TlsMode>,

@@ -32,7 +32,8 @@ pub(super) struct PinMismatch {
 /// Verifies the chains that relays present.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    /// `None` when there are no trust anchors, and so only pins.
+    /// `None` when there are no trust anchors: then only pins can make a
+    /// certificate trusted.
     pub(super) chain: Option<Arc<WebPkiServerVerifier>>,
     /// When there are any, the leaf's key must be one of them.
     pub(super) pins: Vec<KeyPin>,
@@ -97,8 +98,9 @@ impl ServerCertVerifier for Verifier {
         }
 
         let chain = self.chain.as_ref().ok_or(CertificateError::UnknownIssuer)?;
-        let verified =
-            chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
+        let verified = chain
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            .map_err(|error| without_namesake(error, end_entity))?;
         if pinning {
             self.verify_pin(&leaf.ok_or(CertificateError::BadEncoding)?)?;
         }
@@ -125,6 +127,26 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+/// A trust anchor that has the name of a self-signed certificate and another
+/// key did not issue it: nobody did.
+fn without_namesake(error: Error, leaf: &CertificateDer<'_>) -> Error {
+    let is_of_signature = matches!(
+        error,
+        Error::InvalidCertificate(
+            CertificateError::BadSignature
+                | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+                | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
+        )
+    );
+    if is_of_signature
+        && certificate::parse(leaf).is_some_and(|it| certificate::is_self_signed(&it))
+    {
+        CertificateError::UnknownIssuer.into()
+    } else {
+        error
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn sent(sent: &Sent) -> pb::SendMailResponse {
         replayed: sent.replayed,
         accepted_count: count(accepted),
         refused_count: count(sent.recipients.len() - accepted),
+        partial_failure: sent.partial_failure.as_deref().map(failure),
     }
 }
 
@@ -58,6 +59,9 @@ pub(super) fn relay(relay: &RelayStatus) -> pb::Relay {
         tls_mode: relay.tls_mode as i32,
         min_tls_version: relay.min_tls_version as i32,
         authenticates: relay.authenticates,
+        max_connections: count(relay.connections.max),
+        open_connections: count(relay.connections.open),
+        idle_connections: count(relay.connections.idle),
         last_failure: seen.failure.as_ref().map(failure),
         last_success_time: seen.success_time.map(timestamp),
         last_failure_time: seen.failure_time.map(timestamp),

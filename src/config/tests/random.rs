@@ -29,6 +29,7 @@ fn toml_like() -> impl Strategy<Value = String> {
             "limits",
             "limits.mail",
             "ehlo_name",
+            "max_recipients",
             "log.level",
             "max_request_bytes",
             "ca_file",

@@ -1,12 +1,13 @@
 //! Relays, their credentials and TLS settings, and what must hold between them.
 
-use std::time::Duration;
+use std::{num::NonZero, time::Duration};
 
 use secrecy::ExposeSecret as _;
 
 use super::RELAY;
 use crate::{
     config::fixture::{Fixture, SECRET},
+    relay::PoolLimits,
     smtp::{Credentials, Host, TimeLimits},
 };
 
@@ -24,6 +25,7 @@ post_quantum = false
 [relays.primary]
 host = "SMTP.Example.com"
 ehlo_name = "Bücher.example"
+max_recipients = 50
 [relays.primary.tls]
 ca_file = "a.ca.pem"
 crl_file = "a.crl.pem"
@@ -35,6 +37,11 @@ password_file = "password"
 [relays.primary.limits]
 end_of_data = "10m"
 mail = "1s"
+[relays.primary.pool]
+max_connections = 3
+idle_time = "10s"
+[custom_relays.pool]
+max_mails = 1
 "#,
         )
         .unwrap();
@@ -42,6 +49,8 @@ mail = "1s"
     assert_eq!(relay.host, Host::Name("smtp.example.com".to_owned()));
     assert_eq!(relay.port, 587);
     assert_eq!(relay.ehlo_name, "xn--bcher-kva.example");
+    assert_eq!(relay.max_recipients.map(NonZero::get), Some(50));
+    assert_eq!(config.relay.custom.max_recipients, None);
     assert_eq!(relay.tls.trust_anchors.as_ref().unwrap().len(), 1);
     assert_eq!(relay.tls.crls.as_ref().unwrap().len(), 1);
     assert_eq!(
@@ -55,6 +64,13 @@ mail = "1s"
         ..TimeLimits::default()
     };
     assert_eq!(relay.limits, expected);
+    let expected = PoolLimits {
+        max_connections: 3,
+        idle_time: Duration::from_secs(10),
+        ..PoolLimits::default()
+    };
+    assert_eq!(relay.pool, expected);
+    assert_eq!(config.relay.custom.pool.max_mails, 1);
     let source = relay.credentials.as_ref().unwrap();
     let Credentials::Password { username, password } = source.current().credentials else {
         panic!("{source:?}");
@@ -120,6 +136,22 @@ fn mechanisms_are_in_the_order_that_is_asked_for_and_fit_the_credentials() {
         errors[0].contains("must be one of `scram-sha-256-plus`"),
         "{errors:?}"
     );
+}
+
+#[test]
+fn a_transaction_has_a_recipient() {
+    let fixture = Fixture::new();
+    for (most, is_fine) in [
+        ("0", false),
+        ("1", true),
+        ("100000", true),
+        ("100001", false),
+    ] {
+        for section in [RELAY, "[custom_relays]"] {
+            let loaded = fixture.load(&format!("{section}\nmax_recipients = {most}\n"));
+            assert_eq!(loaded.is_ok(), is_fine, "{section} {most}");
+        }
+    }
 }
 
 #[test]

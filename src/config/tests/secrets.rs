@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs};
 
 use super::RELAY;
 use crate::config::{
-    ConfigError, Sources,
+    ConfigError, Sources, effective,
     fixture::{Fixture, SECRET},
     load,
     source::variable,
@@ -25,6 +25,14 @@ fn no_secret_is_shown() {
     let shown = |text: &str| text.contains(SECRET) || text.contains(&key_line);
     let config = fixture.load(&good).unwrap();
     assert!(!shown(&format!("{config:?} {config:#?}")));
+    let printed = effective(&Sources {
+        file: Some(fixture.write("good.toml", &good)),
+        ..Sources::default()
+    })
+    .unwrap();
+    let text = format!("{} {} {printed:?}", printed.to_toml(), printed.to_json());
+    assert!(!shown(&text), "{text}");
+    assert!(text.contains("a.key.pem") && text.contains("password_file"));
 
     let mut bad: Vec<ConfigError> = Vec::new();
     for text in [

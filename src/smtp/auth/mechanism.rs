@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use strum::{EnumString, VariantNames};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::smtp::Credentials;
 
-/// How to authenticate. Parses from its name in lower case, as the
-/// configuration has it.
-#[derive(Clone, Copy, Debug, EnumString, Eq, PartialEq, VariantNames)]
+/// How to authenticate. Parses from and turns into its name in lower case, as
+/// the configuration has it.
+#[derive(Clone, Copy, Debug, EnumString, Eq, IntoStaticStr, PartialEq, VariantNames)]
 pub enum Mechanism {
     /// RFC 7677, bound to the TLS connection.
     #[strum(serialize = "scram-sha-256-plus")]
@@ -87,7 +87,8 @@ impl Mechanisms {
         self.iter().any(|mechanism| mechanism.takes(credentials))
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Mechanism> {
+    /// The preferred ones first.
+    pub fn iter(&self) -> impl Iterator<Item = Mechanism> {
         self.0.iter().copied()
     }
 }

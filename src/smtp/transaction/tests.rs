@@ -1,6 +1,6 @@
 //! Transactions with a relay that answers anything at any point.
 
-use tokio::io::DuplexStream;
+use tokio::{io::DuplexStream, time::Instant};
 
 use super::{
     RecipientState::{Accepted, Deferred, NotSent, Rejected, Unknown},
@@ -9,7 +9,8 @@ use super::{
 use crate::{
     mail::Address,
     report::TlsMode,
-    smtp::peer::{Answer, but, open, plain, seconds, serve, serve_over, session, target, usual},
+    smtp::fixture::{but, lines, open, plain, seconds, serve, serve_over, session, target, usual},
+    testrelay::{Answer, Builder, Script, Step as At},
 };
 
 fn envelope(recipients: usize) -> Envelope {
@@ -59,50 +60,48 @@ const MESSAGE: &str = "Subject: a\r\n\r\n.hidden\r\n";
 #[tokio::test]
 async fn a_warm_mail_takes_two_round_trips_with_pipelining_and_three_and_the_recipients_without() {
     for recipients in [1, 2, 7] {
-        for (answer, turns) in [
-            (Box::new(usual) as Box<dyn FnMut(&str) -> Answer + Send>, 2),
-            (Box::new(plain), 3 + recipients),
-        ] {
-            let (io, peer) = serve(answer);
+        for (relay, turns) in [(usual(), 2), (plain(), 3 + recipients)] {
+            let (io, peer) = serve(relay).await;
             let mut session = session(io).await;
-            let delivered = send(&mut session, &envelope(recipients), &body(MESSAGE)).await;
-            assert_eq!(
-                states(&delivered.unwrap().recipients),
-                vec![Accepted; recipients]
-            );
-            assert!(session.is_reusable());
-            assert!(!session.facts().reused);
-            send(&mut session, &envelope(recipients), &body(MESSAGE))
-                .await
-                .unwrap();
-            assert!(session.facts().reused);
-            drop(session);
-            let seen = peer.await.unwrap();
-            // Greeting and EHLO; each mail begins in the turn that ends
-            // the one before.
-            assert_eq!(seen.turns, 2 + 2 * turns, "{seen:?}");
-            let message = "Subject: a\r\n\r\n..hidden\r\n.\r\n";
-            assert_eq!(seen.messages, [message, message]);
+            let envelope = envelope(usize::try_from(recipients).unwrap());
+            let mut before = peer.relay.counters();
+            for is_warm in [false, true] {
+                assert!(!is_warm || session.resume());
+                let delivered = send(&mut session, &envelope, &body(MESSAGE)).await.unwrap();
+                let accepted = vec![Accepted; envelope.forward_paths.len()];
+                assert_eq!(states(&delivered.recipients), accepted);
+                assert!(session.is_reusable());
+                assert_eq!(session.facts().reused, is_warm);
+                let counters = peer.relay.counters();
+                assert_eq!((counters - before).turns, turns);
+                before = counters;
+            }
+            for mail in peer.relay.mails() {
+                assert_eq!(mail.text(), MESSAGE);
+            }
+            assert_eq!(before.mails, 2);
         }
     }
 }
 
 #[tokio::test]
 async fn mail_says_what_the_relay_takes_and_the_mail_needs() {
-    let (io, peer) = serve(usual);
+    let (io, peer) = serve(usual()).await;
     let mut session = session(io).await;
     let mut eight_bit = body("ä\r\n");
     eight_bit.is_8bit = true;
     let mut utf8 = envelope(1);
     utf8.forward_paths.push("ü@example.com".parse().unwrap());
     utf8.reverse_path = None;
+    let mut header = body("A: ä\r\n\r\n");
+    header.needs_smtputf8 = true;
     send(&mut session, &envelope(1), &body(MESSAGE))
         .await
         .unwrap();
     send(&mut session, &envelope(1), &eight_bit).await.unwrap();
     send(&mut session, &utf8, &body(MESSAGE)).await.unwrap();
-    drop(session);
-    let lines = peer.await.unwrap().lines;
+    send(&mut session, &envelope(1), &header).await.unwrap();
+    let lines = lines(&peer.relay);
     let mails: Vec<_> = lines
         .iter()
         .filter(|line| line.starts_with("MAIL"))
@@ -113,13 +112,14 @@ async fn mail_says_what_the_relay_takes_and_the_mail_needs() {
             "MAIL FROM:<sender@example.com> SIZE=23",
             "MAIL FROM:<sender@example.com> SIZE=4 BODY=8BITMIME",
             "MAIL FROM:<> SIZE=23 SMTPUTF8",
+            "MAIL FROM:<sender@example.com> SIZE=9 BODY=8BITMIME SMTPUTF8",
         ]
     );
 }
 
 #[tokio::test]
 async fn what_the_relay_cannot_carry_is_not_tried() {
-    let (io, peer) = serve(plain);
+    let (io, peer) = serve(plain()).await;
     let mut lacking = session(io).await;
     let mut eight_bit = body(MESSAGE);
     eight_bit.is_8bit = true;
@@ -134,11 +134,11 @@ async fn what_the_relay_cannot_carry_is_not_tried() {
         assert!(lacking.is_reusable());
     }
     drop(lacking);
-    assert_eq!(peer.await.unwrap().lines.len(), 1);
+    assert_eq!(peer.lines().await, ["EHLO client.example.com"]);
 
-    let (io, peer) = serve(usual);
+    let (io, peer) = serve(usual()).await;
     let mut small = session(io).await;
-    let largest = body(vec![b'a'; 300_000]);
+    let largest = body("a".repeat(299_998) + "\r\n");
     send(&mut small, &envelope(1), &largest).await.unwrap();
     let too_large = body(vec![b'a'; 300_001]);
     let error = send(&mut small, &envelope(1), &too_large)
@@ -149,18 +149,20 @@ async fn what_the_relay_cannot_carry_is_not_tried() {
     assert!(failure.summary.contains("300001"), "{}", failure.summary);
     assert!(small.is_reusable());
     drop(small);
-    assert_eq!(peer.await.unwrap().messages.len(), 1);
+    let relay = peer.done().await;
+    assert_eq!(relay.mails().len(), 1);
+    assert_eq!(lines(&relay).len(), 4);
 }
 
 #[tokio::test]
 async fn one_refusal_does_not_hurt_the_others() {
-    for extensions in [usual as fn(&str) -> Answer, plain] {
-        let (io, peer) = serve(move |line| match line {
-            "RCPT TO:<r0@example.com>" => "550 5.1.1 no such user".into(),
-            "RCPT TO:<r1@example.com>" => "252 2.1.5 will try".into(),
-            "RCPT TO:<r2@example.com>" => "452 4.5.3 too many".into(),
-            _ => extensions(line),
-        });
+    let script = Script::new()
+        .at(At::Rcpt(1), Answer::reply("550 5.1.1 no such user"))
+        .at(At::Rcpt(2), Answer::reply("252 2.1.5 will try"))
+        .at(At::Rcpt(3), Answer::reply("450 4.2.1 greylisted"))
+        .at(At::EndOfData, Answer::reply("250 2.0.0 queued"));
+    for relay in [usual(), plain()] {
+        let (io, peer) = serve(relay.script(script.clone())).await;
         let mut session = session(io).await;
         let delivered = send(&mut session, &envelope(4), &body(MESSAGE))
             .await
@@ -174,143 +176,105 @@ async fn one_refusal_does_not_hurt_the_others() {
             .iter()
             .map(|r| r.reply.as_ref().unwrap().code.value())
             .collect();
-        assert_eq!(codes, [550, 252, 452, 250]);
+        assert_eq!(codes, [550, 252, 450, 250]);
         assert_eq!(delivered.reply.to_string(), "250 2.0.0 queued");
         assert!(session.is_reusable());
-        drop(session);
-        assert_eq!(peer.await.unwrap().messages.len(), 1);
+        let mails = peer.relay.mails();
+        assert_eq!(mails.len(), 1);
+        assert_eq!(mails[0].recipients(), ["r1@example.com", "r3@example.com"]);
     }
 }
 
 /// Sends one mail to two recipients, and says why it failed, what became
-/// of each, and whether a second mail still goes.
-async fn failing(
-    answer: impl FnMut(&str) -> Answer + Send + 'static,
-) -> (Reason, Stage, Vec<RecipientState>, bool) {
-    let (io, peer) = serve(answer);
+/// of each, and whether a second mail may follow.
+async fn failing(relay: Builder) -> (Reason, Stage, Vec<RecipientState>, bool) {
+    let (io, peer) = serve(relay).await;
     let mut session = session(io).await;
     let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
     let failure = outcome.unwrap_err().into_failure();
-    let is_reusable = session.is_reusable();
-    drop(session);
-    if is_reusable {
-        peer.await.unwrap();
-    }
+    session.settle().await;
+    assert!(peer.relay.mails().is_empty());
     (
         failure.reason,
         failure.stage,
         states(&failure.recipients),
-        is_reusable,
+        session.is_reusable(),
     )
 }
+
+const STAGES: [(At, Stage); 4] = [
+    (At::AnyMail, Stage::MailFrom),
+    (At::AnyRcpt, Stage::RcptTo),
+    (At::Data, Stage::Data),
+    (At::EndOfData, Stage::EndOfData),
+];
 
 /// What is refused, with what, and what follows: the reason, what becomes of
 /// the two recipients, and whether the session can go on.
 #[rustfmt::skip]
-const REFUSALS: [(&str, &str, Reason, [RecipientState; 2], bool); 24] = [
-    ("MAIL", "550 5.7.1 no", Reason::SenderRejected, [NotSent; 2], true),
-    ("MAIL", "530 5.7.0 log in", Reason::AuthRequired, [NotSent; 2], true),
-    ("MAIL", "552 5.3.4 big", Reason::MessageTooLarge, [NotSent; 2], true),
-    ("MAIL", "451 4.3.0 later", Reason::Deferred, [NotSent; 2], true),
-    ("MAIL", "421 4.3.2 bye", Reason::RelayClosing, [NotSent; 2], false),
-    ("MAIL", "354 what", Reason::ReplyMalformed, [NotSent; 2], false),
-    ("RCPT", "550 5.1.1 no", Reason::RecipientsRejected, [Rejected; 2], true),
-    ("RCPT", "450 4.2.0 grey", Reason::Deferred, [Deferred; 2], true),
-    ("RCPT", "530 5.7.0 log in", Reason::AuthRequired, [Rejected; 2], true),
-    ("RCPT", "421 bye", Reason::RelayClosing, [Deferred, NotSent], false),
-    ("RCPT", "354 what", Reason::ReplyMalformed, [NotSent; 2], false),
-    ("DATA", "554 5.5.1 no", Reason::MessageRejected, [Rejected; 2], true),
-    ("DATA", "451 4.3.0 later", Reason::Deferred, [Deferred; 2], true),
-    ("DATA", "421 bye", Reason::RelayClosing, [Deferred; 2], false),
-    ("DATA", "250 what", Reason::ReplyMalformed, [NotSent; 2], false),
-    (".", "550 5.7.1 spam", Reason::MessageRejected, [Rejected; 2], true),
-    (".", "552 5.3.4 big", Reason::MessageTooLarge, [Rejected; 2], true),
-    (".", "552 big", Reason::MessageTooLarge, [Rejected; 2], true),
-    (".", "552 5.2.2 full", Reason::MessageRejected, [Rejected; 2], true),
-    (".", "552 5.7.0 virus", Reason::MessageRejected, [Rejected; 2], true),
-    (".", "451 4.3.0 later", Reason::Deferred, [Deferred; 2], true),
-    (".", "421 bye", Reason::RelayClosing, [Deferred; 2], false),
-    (".", "354 what", Reason::OutcomeUnknown, [Unknown; 2], false),
-    (".", "what", Reason::OutcomeUnknown, [Unknown; 2], false),
+const REFUSALS: [(Stage, &str, Reason, [RecipientState; 2], bool); 24] = [
+    (Stage::MailFrom, "550 5.7.1 no", Reason::SenderRejected, [NotSent; 2], true),
+    (Stage::MailFrom, "530 5.7.0 log in", Reason::AuthRequired, [NotSent; 2], true),
+    (Stage::MailFrom, "552 5.3.4 big", Reason::MessageTooLarge, [NotSent; 2], true),
+    (Stage::MailFrom, "451 4.3.0 later", Reason::Deferred, [NotSent; 2], true),
+    (Stage::MailFrom, "421 4.3.2 bye", Reason::RelayClosing, [NotSent; 2], false),
+    (Stage::MailFrom, "354 what", Reason::ReplyMalformed, [NotSent; 2], false),
+    (Stage::RcptTo, "550 5.1.1 no", Reason::RecipientsRejected, [Rejected; 2], true),
+    (Stage::RcptTo, "450 4.2.0 grey", Reason::Deferred, [Deferred; 2], true),
+    (Stage::RcptTo, "530 5.7.0 log in", Reason::AuthRequired, [Rejected; 2], true),
+    (Stage::RcptTo, "421 bye", Reason::RelayClosing, [Deferred, NotSent], false),
+    (Stage::RcptTo, "354 what", Reason::ReplyMalformed, [NotSent; 2], false),
+    (Stage::Data, "554 5.5.1 no", Reason::MessageRejected, [Rejected; 2], true),
+    (Stage::Data, "451 4.3.0 later", Reason::Deferred, [Deferred; 2], true),
+    (Stage::Data, "421 bye", Reason::RelayClosing, [Deferred; 2], false),
+    (Stage::Data, "250 what", Reason::ReplyMalformed, [NotSent; 2], false),
+    (Stage::EndOfData, "550 5.7.1 spam", Reason::MessageRejected, [Rejected; 2], true),
+    (Stage::EndOfData, "552 5.3.4 big", Reason::MessageTooLarge, [Rejected; 2], true),
+    (Stage::EndOfData, "552 big", Reason::MessageTooLarge, [Rejected; 2], true),
+    (Stage::EndOfData, "552 5.2.2 full", Reason::MessageRejected, [Rejected; 2], true),
+    (Stage::EndOfData, "552 5.7.0 virus", Reason::MessageRejected, [Rejected; 2], true),
+    (Stage::EndOfData, "451 4.3.0 later", Reason::Deferred, [Deferred; 2], true),
+    (Stage::EndOfData, "421 bye", Reason::RelayClosing, [Deferred; 2], false),
+    (Stage::EndOfData, "354 what", Reason::OutcomeUnknown, [Unknown; 2], false),
+    (Stage::EndOfData, "what", Reason::OutcomeUnknown, [Unknown; 2], false),
 ];
 
 #[tokio::test(start_paused = true)]
 async fn what_a_relay_can_refuse() {
-    for (command, reply, reason, fates, reusable) in REFUSALS {
-        let stage = match command {
-            "MAIL" => Stage::MailFrom,
-            "RCPT" => Stage::RcptTo,
-            "DATA" => Stage::Data,
-            _ => Stage::EndOfData,
-        };
-        for extensions in [usual as fn(&str) -> Answer, plain] {
-            let mut has_refused = false;
-            let found = failing(move |line| {
-                if line.starts_with(command) {
-                    has_refused = true;
-                    reply.into()
-                } else if has_refused && command == "MAIL" {
-                    "503 5.5.1 MAIL first".into()
-                } else {
-                    extensions(line)
-                }
-            })
-            .await;
+    for (stage, reply, reason, fates, reusable) in REFUSALS {
+        let (step, _) = STAGES.into_iter().find(|(_, it)| *it == stage).unwrap();
+        let script = Script::new().at(step, Answer::reply(reply));
+        for relay in [usual(), plain()] {
+            let found = failing(relay.script(script.clone())).await;
             let expected = (reason, stage, fates.to_vec(), reusable);
-            assert_eq!(found, expected, "{command}: {reply}");
+            assert_eq!(found, expected, "{stage:?}: {reply}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_relay_can_leave_unsaid() {
-    for (command, closed, silent, fate) in [
-        (
-            "MAIL",
-            Reason::ConnectionLost,
-            Reason::ReplyTimeout,
-            NotSent,
-        ),
-        (
-            "RCPT",
-            Reason::ConnectionLost,
-            Reason::ReplyTimeout,
-            NotSent,
-        ),
-        (
-            "DATA",
-            Reason::ConnectionLost,
-            Reason::ReplyTimeout,
-            NotSent,
-        ),
-        (".", Reason::OutcomeUnknown, Reason::OutcomeUnknown, Unknown),
-    ] {
-        for extensions in [usual as fn(&str) -> Answer, plain] {
-            let answering = |answer: fn() -> Answer| {
-                move |line: &str| {
-                    if line.starts_with(command) {
-                        answer()
-                    } else {
-                        extensions(line)
-                    }
-                }
-            };
-            for (answer, reason) in [
-                ((|| Answer::Close("")) as fn() -> Answer, closed),
-                (|| Answer::Close("25"), closed),
-                (|| Answer::Silence, silent),
-            ] {
+    for (step, stage) in STAGES {
+        let (closed, silent, fate) = match stage {
+            Stage::EndOfData => (Reason::OutcomeUnknown, Reason::OutcomeUnknown, Unknown),
+            _ => (Reason::ConnectionLost, Reason::ReplyTimeout, NotSent),
+        };
+        let limit = match stage {
+            Stage::Data => 60,
+            Stage::EndOfData => 600,
+            _ => 30,
+        };
+        for (answer, reason, limit) in [
+            (Answer::close(), closed, 0),
+            (Answer::raw("25").then(Answer::close()), closed, 0),
+            (Answer::stall(), silent, limit),
+        ] {
+            let script = Script::new().at(step, answer);
+            for relay in [usual(), plain()] {
                 let started = Instant::now();
-                let found = failing(answering(answer)).await;
-                assert_eq!((found.0, found.2), (reason, vec![fate; 2]), "{command}");
-                assert!(!found.3);
-                let limit = match command {
-                    _ if matches!(answer(), Answer::Close(_)) => 0,
-                    "DATA" => 60,
-                    "." => 600,
-                    _ => 30,
-                };
-                assert_eq!(started.elapsed(), seconds(limit), "{command}");
+                let found = failing(relay.script(script.clone())).await;
+                assert_eq!(found, (reason, stage, vec![fate; 2], false));
+                assert_eq!(started.elapsed(), seconds(limit), "{stage:?}");
             }
         }
     }
@@ -318,16 +282,14 @@ async fn what_a_relay_can_leave_unsaid() {
 
 #[tokio::test]
 async fn mixed_refusals_are_worth_another_try_for_some_and_none_for_all() {
-    let answer = |line: &str| match line {
-        "RCPT TO:<r0@example.com>" => "550 5.1.1 no such user".into(),
-        "RCPT TO:<r1@example.com>" => "450 4.2.0 later".into(),
-        _ => usual(line),
-    };
+    let script = Script::new()
+        .at(At::Rcpt(1), Answer::reply("550 5.1.1 no such user"))
+        .at(At::Rcpt(2), Answer::reply("450 4.2.0 later"));
     for (policy, reason) in [
         (RecipientPolicy::Any, Reason::Deferred),
         (RecipientPolicy::All, Reason::RecipientsRejected),
     ] {
-        let (io, _peer) = serve(answer);
+        let (io, _peer) = serve(usual().script(script.clone())).await;
         let mut session = session(io).await;
         let outcome = send_as(&mut session, &envelope(2), &body(MESSAGE), policy).await;
         let failure = outcome.unwrap_err().into_failure();
@@ -339,11 +301,9 @@ async fn mixed_refusals_are_worth_another_try_for_some_and_none_for_all() {
 
 #[tokio::test]
 async fn to_all_or_nobody_asks_before_data_and_resets() {
-    for extensions in [usual as fn(&str) -> Answer, plain] {
-        let (io, peer) = serve(move |line| match line {
-            "RCPT TO:<r1@example.com>" => "550 5.1.1 no such user".into(),
-            _ => extensions(line),
-        });
+    let refuses = Script::new().at(At::Rcpt(2), Answer::reply("550 5.1.1 no such user"));
+    for relay in [usual(), plain()] {
+        let (io, peer) = serve(relay.script(refuses.clone())).await;
         let mut session = session(io).await;
         let all = RecipientPolicy::All;
         let outcome = send_as(&mut session, &envelope(3), &body(MESSAGE), all).await;
@@ -351,14 +311,14 @@ async fn to_all_or_nobody_asks_before_data_and_resets() {
         assert_eq!(failure.reason, Reason::RecipientsRejected);
         assert_eq!(states(&failure.recipients), [NotSent, Rejected, NotSent]);
         assert_eq!(failure.recipients[0].reply, None);
+        session.settle().await;
         assert!(session.is_reusable());
 
         send_as(&mut session, &envelope(1), &body(MESSAGE), all)
             .await
             .unwrap();
-        drop(session);
-        let seen = peer.await.unwrap();
-        let verbs: Vec<&str> = seen.lines.iter().map(|line| &line[..4]).collect();
+        let lines = lines(&peer.relay);
+        let verbs: Vec<&str> = lines.iter().map(|line| &line[..4]).collect();
         assert_eq!(
             verbs,
             [
@@ -368,57 +328,89 @@ async fn to_all_or_nobody_asks_before_data_and_resets() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_answer_does_not_wait_for_what_follows_a_refusal() {
+    for relay in [usual(), plain()] {
+        let script = Script::new()
+            .at(At::AnyRcpt, Answer::reply("550 5.1.1 no"))
+            .at(At::Data, Answer::stall())
+            .at(At::Rset, Answer::stall());
+        let (io, _peer) = serve(relay.script(script)).await;
+        let mut session = session(io).await;
+        let started = Instant::now();
+        let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
+        assert_eq!(outcome.unwrap_err().reason(), Reason::RecipientsRejected);
+        assert_eq!(started.elapsed(), Duration::ZERO);
+        assert!(!session.is_reusable());
+
+        session.settle().await;
+        assert_eq!(started.elapsed(), TIDY_UP_LIMIT);
+        assert!(!session.is_reusable());
+    }
+}
+
 #[tokio::test]
 async fn a_message_that_nobody_gets_is_a_lone_dot() {
-    let (io, peer) = serve(but("RCPT", || "550 5.1.1 no"));
+    let script = Script::new()
+        .at(At::AnyRcpt, Answer::reply("550 5.1.1 no"))
+        .at(At::Data, Answer::reply("354 go on"))
+        .at(At::EndOfData, Answer::reply("250 2.0.0 queued"));
+    let (io, peer) = serve(usual().script(script)).await;
     let mut session = session(io).await;
     let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
     assert_eq!(outcome.unwrap_err().reason(), Reason::RecipientsRejected);
+    session.settle().await;
     assert!(session.is_reusable());
     drop(session);
-    let seen = peer.await.unwrap();
-    assert_eq!(seen.messages, [".\r\n"]);
-    assert_eq!(seen.lines.last().unwrap(), "DATA");
+    let relay = peer.done().await;
+    let mails = relay.mails();
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].bytes.is_empty() && mails[0].forward_paths.is_empty());
+    assert_eq!(lines(&relay).last().unwrap(), "DATA");
 }
 
 #[tokio::test]
 async fn a_message_that_somebody_would_get_is_not_ended() {
-    // RCPT is accepted although MAIL was not.
-    let (io, peer) = serve(but("MAIL", || "550 5.7.1 no"));
+    // RCPT is accepted although MAIL was not. A dot would make it a mail.
+    let refused = Answer::reply("550 5.7.1 no").as_if(250);
+    let (io, peer) = serve(but(At::AnyMail, refused)).await;
     let mut session = session(io).await;
     let outcome = send(&mut session, &envelope(1), &body(MESSAGE)).await;
     assert_eq!(outcome.unwrap_err().reason(), Reason::SenderRejected);
+    session.settle().await;
     assert!(!session.is_reusable());
     drop(session);
-    assert!(peer.await.unwrap().messages.is_empty());
+    let relay = peer.done().await;
+    assert_eq!(lines(&relay).last().unwrap(), "DATA");
+    assert!(relay.mails().is_empty());
 }
 
 #[tokio::test]
 async fn a_relay_that_closes_behind_a_refusal_is_left() {
-    for closing in ["DATA", "."] {
-        let (io, _peer) = serve(move |line| match line {
-            _ if line.starts_with("RCPT") => "550 5.1.1 no".into(),
-            _ if line == closing => "421 4.3.2 bye".into(),
-            _ => usual(line),
-        });
+    for closing in [At::Data, At::EndOfData] {
+        let script = Script::new()
+            .at(At::AnyRcpt, Answer::reply("550 5.1.1 no"))
+            .at(closing, Answer::reply("421 4.3.2 bye"))
+            .at(At::Data, Answer::reply("354 go on"));
+        let (io, _peer) = serve(usual().script(script)).await;
         let mut session = session(io).await;
         let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
         assert_eq!(outcome.unwrap_err().reason(), Reason::RecipientsRejected);
-        assert!(!session.is_reusable(), "{closing}");
+        session.settle().await;
+        assert!(!session.is_reusable(), "{closing:?}");
     }
 }
 
 #[tokio::test]
 async fn a_thousand_recipients_do_not_block_over_a_narrow_wire() {
-    let (io, peer) = serve_over(64, |line| match line {
-        _ if line.starts_with("RCPT") => format!("250 2.1.5 {}", "x".repeat(500)).into(),
-        _ => usual(line),
-    });
+    let long = format!("250 2.1.5 {}", "x".repeat(500));
+    let (io, peer) = serve_over(64, but(At::AnyRcpt, Answer::reply(&long))).await;
     let mut session = session(io).await;
     let delivered = send(&mut session, &envelope(1000), &body(MESSAGE)).await;
     assert_eq!(states(&delivered.unwrap().recipients), vec![Accepted; 1000]);
-    drop(session);
-    assert_eq!(peer.await.unwrap().messages.len(), 1);
+    let mails = peer.relay.mails();
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].forward_paths.len(), 1000);
 }
 
 #[tokio::test]
@@ -432,40 +424,26 @@ async fn a_large_message_arrives_as_it_was() {
             }
         })
         .collect();
-    let (io, peer) = serve_over(1000, usual);
+    let (io, peer) = serve_over(1000, usual()).await;
     let mut session = session(io).await;
     send(&mut session, &envelope(1), &body(text.clone()))
         .await
         .unwrap();
-    drop(session);
-    let seen = peer.await.unwrap();
-    let expected = text.replace("\r\n.", "\r\n..");
-    assert!(seen.messages[0] == format!(".{expected}.\r\n"));
+    assert!(peer.relay.mails()[0].bytes == text);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_relay_that_speaks_into_the_message_is_heard() {
     for (said, reason) in [
-        ("354 go\r\n452 4.3.1 disk full\r\n", Reason::Deferred),
-        ("354 go\r\n552 5.3.4 big\r\n", Reason::MessageTooLarge),
-        ("354 go\r\n421 bye\r\n", Reason::RelayClosing),
+        ("354 go\n452 4.3.1 disk full", Reason::Deferred),
+        ("354 go\n552 5.3.4 big", Reason::MessageTooLarge),
+        ("354 go\n421 bye", Reason::RelayClosing),
         // Before it has the message, it cannot have taken it.
-        ("354 go\r\n250 queued\r\n", Reason::ReplyMalformed),
+        ("354 go\n250 queued", Reason::ReplyMalformed),
     ] {
         for size in [10, 200_000] {
-            let mut has_spoken = false;
-            let (io, _peer) = serve_over(1000, move |line| {
-                if has_spoken {
-                    return Answer::Stall;
-                }
-                match line {
-                    "DATA" => {
-                        has_spoken = true;
-                        Answer::Octets(said.as_bytes().to_vec())
-                    }
-                    _ => usual(line),
-                }
-            });
+            let answer = Answer::reply(said).then(Answer::freeze());
+            let (io, _peer) = serve_over(1000, but(At::Data, answer)).await;
             let mut session = session(io).await;
             let outcome = send(&mut session, &envelope(1), &body(vec![b'a'; size])).await;
             let failure = outcome.unwrap_err().into_failure();
@@ -477,11 +455,8 @@ async fn a_relay_that_speaks_into_the_message_is_heard() {
 
 #[tokio::test(start_paused = true)]
 async fn a_relay_that_stops_reading_is_given_its_time_for_each_write() {
-    let (io, _peer) = serve_over(1000, |line| match line {
-        "DATA" => Answer::Octets(b"354 go\r\n".to_vec()),
-        _ if line.starts_with("aaa") => Answer::Stall,
-        _ => usual(line),
-    });
+    let answer = Answer::usual().then(Answer::freeze());
+    let (io, _peer) = serve_over(1000, but(At::Data, answer)).await;
     let mut session = session(io).await;
     let started = Instant::now();
     let text = body("aaa\r\n".repeat(40_000));
@@ -499,8 +474,8 @@ async fn a_relay_that_stops_reading_is_given_its_time_for_each_write() {
 
 #[tokio::test]
 async fn more_replies_than_commands_end_the_session() {
-    let answer = but(".", || "250 queued\r\n250 and more");
-    let (io, _peer) = serve(answer);
+    let answer = Answer::reply("250 queued\n250 and more");
+    let (io, _peer) = serve(but(At::EndOfData, answer)).await;
     let mut session = session(io).await;
     send(&mut session, &envelope(1), &body(MESSAGE))
         .await
@@ -510,8 +485,13 @@ async fn more_replies_than_commands_end_the_session() {
 
 #[tokio::test(start_paused = true)]
 async fn a_transaction_that_is_given_up_stops_at_once_and_is_not_ended() {
-    for command in ["MAIL", "RCPT", "DATA"] {
-        let (io, peer) = serve(but(command, || Answer::Silence));
+    for (step, answer) in [
+        (At::AnyMail, Answer::stall()),
+        (At::AnyRcpt, Answer::stall()),
+        // A relay that waits for the message all the same.
+        (At::Data, Answer::nothing().as_if(354)),
+    ] {
+        let (io, peer) = serve(but(step, answer)).await;
         let mut session = session(io).await;
         let progress = Progress::default();
         let started = Instant::now();
@@ -531,13 +511,15 @@ async fn a_transaction_that_is_given_up_stops_at_once_and_is_not_ended() {
         assert_eq!(states(&error.into_failure().recipients), [NotSent]);
         assert!(!session.is_reusable());
         drop(session);
-        assert!(peer.await.unwrap().messages.is_empty());
+        let relay = peer.done().await;
+        assert!(relay.mails().is_empty());
+        assert!(!lines(&relay).contains(&"RSET".to_owned()));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn once_committed_a_transaction_is_not_given_up() {
-    let (io, _peer) = serve(but(".", || Answer::Silence));
+    let (io, _peer) = serve(but(At::EndOfData, Answer::stall())).await;
     let mut session = session(io).await;
     let progress = Progress::default();
     let started = Instant::now();
@@ -558,8 +540,8 @@ async fn once_committed_a_transaction_is_not_given_up() {
 
 #[tokio::test]
 async fn what_is_logged_names_no_recipient() {
-    let answer = but("RCPT", || "550 5.1.1 <r0@example.com> unknown");
-    let (io, _peer) = serve(answer);
+    let answer = Answer::reply("550 5.1.1 <r0@example.com> unknown");
+    let (io, _peer) = serve(but(At::AnyRcpt, answer)).await;
     let mut session = session(io).await;
     let error = send(&mut session, &envelope(1), &body(MESSAGE))
         .await
@@ -576,9 +558,63 @@ async fn what_is_logged_names_no_recipient() {
 
 #[tokio::test(start_paused = true)]
 async fn quit_waits_two_seconds_at_most() {
-    let (io, _peer) = serve(but("QUIT", || Answer::Silence));
+    let (io, _peer) = serve(but(At::Quit, Answer::stall())).await;
     let quiet = open(io, &target(TlsMode::Plaintext)).await.unwrap();
     let started = Instant::now();
     quiet.quit().await;
     assert_eq!(started.elapsed(), seconds(2));
+}
+
+#[tokio::test]
+async fn a_session_that_ended_while_it_rested_is_not_taken_up_again() {
+    let queued = || Answer::reply("250 2.0.0 queued");
+    for (answer, is_noticed) in [
+        (queued(), None),
+        // Nobody has looked yet.
+        (queued().then(Answer::close()), Some(false)),
+        (queued().then(Answer::reply("421 4.3.2 bye")), Some(true)),
+    ] {
+        let (io, peer) = serve(but(At::EndOfData, answer)).await;
+        let mut session = session(io).await;
+        send(&mut session, &envelope(1), &body(MESSAGE))
+            .await
+            .unwrap();
+        let relay = match is_noticed {
+            Some(false) => Some(peer.done().await),
+            _ => None,
+        };
+        assert_eq!(session.is_reusable(), is_noticed != Some(true));
+        assert_eq!(session.resume(), is_noticed.is_none());
+        assert_eq!(session.mails(), 1);
+        drop(relay);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_before_the_message_is_told_from_every_other_failure() {
+    let bye = || Answer::reply("421 4.3.2 bye");
+    for (at, answer, is_stale) in [
+        (At::AnyMail, bye().then(Answer::close()), true),
+        (At::AnyMail, Answer::close(), true),
+        (At::AnyMail, bye(), true),
+        (At::AnyMail, Answer::reply("450 4.2.0 later"), false),
+        (At::AnyMail, Answer::reply("354 what"), false),
+        (At::AnyMail, Answer::raw(&b"what\r\n"[..]), false),
+        (At::AnyMail, Answer::stall(), false),
+        (At::AnyRcpt, Answer::close(), true),
+        (At::AnyRcpt, bye(), true),
+        (At::AnyRcpt, Answer::reply("550 5.1.1 no"), false),
+        (At::Data, bye().then(Answer::close()), true),
+        (At::Data, Answer::close(), true),
+        (At::Data, Answer::usual().then(Answer::close()), false),
+        (At::EndOfData, bye().then(Answer::close()), false),
+        (At::EndOfData, Answer::close(), false),
+    ] {
+        let (io, _peer) = serve(but(at, answer)).await;
+        let mut session = session(io).await;
+        let error = send(&mut session, &envelope(1), &body(MESSAGE))
+            .await
+            .unwrap_err();
+        assert_eq!(error.is_stale(), is_stale, "{at:?}: {error}");
+    }
 }

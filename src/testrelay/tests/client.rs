@@ -27,7 +27,11 @@ impl Client {
     pub(super) async fn connect(relay: &TestRelay) -> Self {
         let tcp = TcpStream::connect(relay.address()).await.unwrap();
         tcp.set_nodelay(true).unwrap();
-        Self(BufReader::new(Box::new(tcp)))
+        Self::over(tcp)
+    }
+
+    pub(super) fn over(io: impl Io + 'static) -> Self {
+        Self(BufReader::new(Box::new(io)))
     }
 
     /// Connected, greeted and introduced.

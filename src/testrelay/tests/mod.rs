@@ -1,7 +1,8 @@
-//! The relay as a client meets it, over sockets.
+//! The relay as a client meets it, over sockets and pipes.
 
 mod answers;
 mod client;
 mod octets;
+mod pipe;
 mod smtp;
 mod tls;

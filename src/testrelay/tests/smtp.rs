@@ -1,4 +1,5 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use futures_util::FutureExt as _;
 
 use super::client::Client;
 use crate::testrelay::{Answer, Mechanism, Script, Step, TestRelay};
@@ -415,4 +416,18 @@ async fn keeps_mails_as_files() {
     let read = |name: &str| std::fs::read_to_string(folder.path().join("mail").join(name)).unwrap();
     assert_eq!(read("mx.example-0001.eml"), "one\r\n");
     assert_eq!(read("mx.example-0002.eml"), "two\r\n");
+}
+
+#[tokio::test]
+async fn knows_when_its_last_client_has_left() {
+    let relay = TestRelay::start().await.unwrap();
+    let mut client = Client::ready(&relay).await;
+    client.write("MAIL FROM:<>\r\n").await;
+    {
+        let alone = std::pin::pin!(relay.wait_until_alone());
+        assert!(alone.now_or_never().is_none());
+    }
+    drop(client);
+    relay.wait_until_alone().await.unwrap();
+    assert_eq!(relay.commands().last().unwrap().line, "MAIL FROM:<>");
 }

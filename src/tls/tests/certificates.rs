@@ -1,6 +1,9 @@
 //! Every way in which a certificate is refused.
 
-use rcgen::{CertificateParams, CustomExtension, GeneralSubtree, NameConstraints, date_time_ymd};
+use rcgen::{
+    CertificateParams, CertifiedIssuer, CustomExtension, GeneralSubtree, KeyPair, NameConstraints,
+    date_time_ymd,
+};
 
 use super::*;
 use crate::report::Confidence;
@@ -287,6 +290,18 @@ fn weak_keys_are_named() {
     assert_eq!(error.reason, Reason::CertWeakKey);
     assert_says(&error, &["\"Small CA\"", "1024 bits"]);
     assert_eq!(error.evidence.certificates[1].public_key, "RSA 1024");
+}
+
+#[test]
+fn a_self_signed_certificate_is_told_beside_an_anchor_of_its_name() {
+    for algorithm in [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ED25519] {
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        let namesake = CertifiedIssuer::self_signed(ca_params(HOST), key).unwrap();
+        let settings = trusting(&[namesake.as_ref().der().clone()]);
+        let chain = self_signed(&leaf_params(&[HOST])).chain;
+        let error = judge(&settings, &chain, NOON).unwrap_err();
+        assert_eq!(error.reason, Reason::CertSelfSigned, "{}", error.summary);
+    }
 }
 
 #[test]

@@ -26,14 +26,18 @@ fn an_empty_range_of_versions() {
 }
 
 #[test]
-fn nothing_to_verify_with() {
-    assert!(matches!(
-        refusal(&trusting(&[])),
-        PolicyError::NoTrustAnchors
-    ));
-    let mut settings = trusting(&[]);
-    settings.key_pins = Some(vec![]);
-    assert!(matches!(refusal(&settings), PolicyError::NoTrustAnchors));
+fn where_nothing_is_trusted_no_certificate_is() {
+    let root = Authority::new("Test Root");
+    let issued = root.issue(&leaf_params(&[HOST]), &[&root]);
+    let alone = self_signed(&leaf_params(&[HOST]));
+    for (identity, reason) in [
+        (issued, Reason::CertUntrustedRoot),
+        (alone, Reason::CertSelfSigned),
+    ] {
+        let error = judge(&trusting(&[]), &identity.chain, NOON).unwrap_err();
+        assert_eq!(error.reason, reason);
+        assert_eq!(error.evidence.trust_source, "none");
+    }
 }
 
 #[test]

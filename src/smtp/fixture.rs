@@ -1,0 +1,138 @@
+//! Sessions with the test relay over a pipe, for the tests of this room.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::LazyLock,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, DuplexStream, duplex},
+    task::JoinHandle,
+};
+
+use super::{Error, Host, Mechanisms, Progress, Resolver, Session, Target, TimeLimits};
+use crate::{
+    report::{Reason, RelayOrigin, Timings, TlsMode},
+    testrelay::{Answer, Builder, Script, Step, TestRelay},
+    tls,
+};
+
+pub(super) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(super) const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// What is on the wire at once.
+const WIRE: usize = 64 * 1024;
+
+/// A relay that serves one session over a pipe.
+pub(super) struct Peer {
+    pub(super) relay: TestRelay,
+    serving: JoinHandle<()>,
+}
+
+impl Peer {
+    /// The relay, when it has seen all that the client sent before it left.
+    pub(super) async fn done(self) -> TestRelay {
+        self.serving.await.unwrap();
+        self.relay
+    }
+
+    /// Every line that it received, but for the messages, until the client
+    /// left.
+    pub(super) async fn lines(self) -> Vec<String> {
+        lines(&self.done().await)
+    }
+}
+
+/// Every line that `relay` received so far, but for the messages.
+pub(super) fn lines(relay: &TestRelay) -> Vec<String> {
+    let commands = relay.commands().into_iter();
+    commands.map(|command| command.line).collect()
+}
+
+/// A relay with some extensions.
+pub(super) fn usual() -> Builder {
+    TestRelay::builder().name("mail.example.com").extensions([
+        "PIPELINING",
+        "SIZE 300000",
+        "8BITMIME",
+        "ENHANCEDSTATUSCODES",
+        "SMTPUTF8",
+    ])
+}
+
+/// A relay without extensions.
+pub(super) fn plain() -> Builder {
+    usual().extensions([])
+}
+
+/// A relay with some extensions, which at `step` answers so.
+pub(super) fn but(step: Step, answer: Answer) -> Builder {
+    usual().script(Script::new().at(step, answer))
+}
+
+/// Serves one session.
+pub(super) async fn serve(relay: Builder) -> (DuplexStream, Peer) {
+    serve_over(WIRE, relay).await
+}
+
+/// Serves one session over a pipe that holds `wire` octets each way.
+pub(super) async fn serve_over(wire: usize, relay: Builder) -> (DuplexStream, Peer) {
+    let relay = relay.start().await.unwrap();
+    let (client, io) = duplex(wire);
+    let serving = tokio::spawn(relay.serve(io));
+    (client, Peer { relay, serving })
+}
+
+pub(super) static ROOTS: LazyLock<tls::SystemRoots> = LazyLock::new(tls::SystemRoots::load);
+
+pub(super) fn target(mode: TlsMode) -> Target {
+    static TARGET: LazyLock<Target> = LazyLock::new(|| {
+        let host: Host = "mail.example.com".parse().unwrap();
+        let name = host.to_server_name();
+        Target {
+            relay: Some("primary".into()),
+            origin: RelayOrigin::Configured,
+            port: 587,
+            mode: TlsMode::Plaintext,
+            tls: tls::Connector::new(&tls::Settings::default(), &name, &ROOTS).unwrap(),
+            credentials: None,
+            credentials_are_stale: false,
+            mechanisms: Mechanisms::default(),
+            ehlo_name: "client.example.com".into(),
+            limits: TimeLimits::default(),
+            max_recipients: None,
+            resolver: Resolver::new(),
+            host,
+        }
+    });
+    Target {
+        mode,
+        ..TARGET.clone()
+    }
+}
+
+/// Opens a session over `io` as `target` has it.
+pub(super) async fn open<IO: AsyncRead + AsyncWrite + Unpin>(
+    io: IO,
+    target: &Target,
+) -> Result<Session<IO>, Box<Error>> {
+    let progress = Progress::default();
+    Session::begin(io, LOOPBACK, target, &progress, Timings::default()).await
+}
+
+/// Opens a plaintext session that must open.
+pub(super) async fn session(io: DuplexStream) -> Session<DuplexStream> {
+    open(io, &target(TlsMode::Plaintext)).await.unwrap()
+}
+
+/// Why no session comes about with `relay`.
+pub(super) async fn refusal(mode: TlsMode, relay: Builder) -> (Reason, Box<Error>) {
+    let (io, _peer) = serve(relay).await;
+    let error = open(io, &target(mode)).await.unwrap_err();
+    (error.reason(), error)
+}
+
+pub(super) fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

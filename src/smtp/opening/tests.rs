@@ -1,0 +1,250 @@
+//! Sessions that begin with a relay that answers anything at any point.
+
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::{
+    report::{Confidence, Reason},
+    smtp::{
+        Session,
+        fixture::{but, lines, open, plain, refusal, seconds, serve, target, usual},
+    },
+    testrelay::{Answer, Builder, Script, Step as At, TestRelay},
+};
+
+mod encrypted;
+
+fn raw(octets: &'static [u8]) -> Answer {
+    Answer::raw(octets)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_greeting_can_be_instead() {
+    let close = |octets| raw(octets).then(Answer::close());
+    let long = [b"220 ".to_vec(), vec![b'a'; 5000]].concat();
+    for (answer, reason) in [
+        (close(b"421 4.3.2 busy\r\n"), Reason::RelayClosing),
+        (close(b"450 4.7.1 later\r\n"), Reason::Deferred),
+        (close(b"554 5.7.1 no\r\n"), Reason::BannerRejected),
+        (close(b""), Reason::ConnectionClosed),
+        (close(b"220-mail\r\n"), Reason::ConnectionClosed),
+        (close(b"SSH"), Reason::NotSmtp),
+        (raw(b"* OK ready\r\n"), Reason::NotSmtp),
+        (raw(b"+OK ready\r\n"), Reason::NotSmtp),
+        (raw(b"SSH-2.0-OpenSSH\r\n"), Reason::NotSmtp),
+        (raw(b"HTTP/1.1 400 Bad\r\n"), Reason::NotSmtp),
+        (raw(b"\x80\x81\x82\x83\x84"), Reason::NotSmtp),
+        (raw(b"200 news\r\n"), Reason::NotSmtp),
+        (Answer::alert(40), Reason::TlsOnPlaintextPort),
+        (raw(b"220_x\r\n"), Reason::ReplyMalformed),
+        (raw(b"220-a\r\n250 b\r\n"), Reason::ReplyMalformed),
+        (Answer::raw(long), Reason::ReplyTooLarge),
+        (Answer::stall(), Reason::BannerTimeout),
+        (raw(b"220-still"), Reason::BannerTimeout),
+        (raw(b"ab"), Reason::NotSmtp),
+    ] {
+        let shown = format!("{answer:?}");
+        let (found, error) = refusal(TlsMode::Starttls, but(At::Greeting, answer)).await;
+        assert_eq!(found, reason, "{shown}");
+        assert_eq!(error.stage, Stage::Greeting);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relay_that_does_not_greet_is_given_its_time_and_no_more() {
+    let started = Instant::now();
+    let silent = but(At::Greeting, Answer::stall());
+    let (reason, error) = refusal(TlsMode::Plaintext, silent).await;
+    assert_eq!(reason, Reason::BannerTimeout);
+    assert_eq!(started.elapsed(), seconds(30));
+    let summary = error.into_failure().summary;
+    assert!(summary.contains("30 s"), "{summary}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_silence_before_the_end_may_have_been_a_wait_for_tls() {
+    for (silence, reason) in [(4, Reason::ConnectionClosed), (6, Reason::BannerTimeout)] {
+        let answer = Answer::cut().after(seconds(silence));
+        let (_, error) = refusal(TlsMode::Starttls, but(At::Greeting, answer)).await;
+        let failure = error.into_failure();
+        assert_eq!(failure.reason, reason, "{silence} s");
+        let ambiguous = reason == Reason::BannerTimeout;
+        assert_eq!(failure.confidence == Confidence::Ambiguous, ambiguous);
+        assert_eq!(
+            failure.alternatives.contains(&Reason::TlsOnPlaintextPort),
+            ambiguous
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_relay_can_say_to_ehlo() {
+    for (answer, reason, confidence) in [
+        (
+            Answer::reply("550 5.7.1 bad name"),
+            Reason::EhloRejected,
+            Confidence::Observed,
+        ),
+        (
+            Answer::reply("450 4.7.1 later"),
+            Reason::Deferred,
+            Confidence::Observed,
+        ),
+        (
+            Answer::reply("421 4.7.0 bye"),
+            Reason::RelayClosing,
+            Confidence::Observed,
+        ),
+        (
+            Answer::reply("354 what"),
+            Reason::ReplyMalformed,
+            Confidence::Observed,
+        ),
+        (
+            Answer::reply("what"),
+            Reason::ReplyMalformed,
+            Confidence::Observed,
+        ),
+        (Answer::close(), Reason::EhloRejected, Confidence::Inferred),
+        (Answer::stall(), Reason::ReplyTimeout, Confidence::Observed),
+    ] {
+        let shown = format!("{answer:?}");
+        let (found, error) = refusal(TlsMode::Plaintext, but(At::Ehlo, answer)).await;
+        assert_eq!(found, reason, "{shown}");
+        assert_eq!(error.stage, Stage::Ehlo);
+        assert_eq!(error.into_failure().confidence, confidence);
+    }
+}
+
+#[tokio::test]
+async fn a_relay_older_than_ehlo_is_greeted_with_helo() {
+    let (io, peer) = serve(but(At::Ehlo, Answer::reply("502 5.5.2 what"))).await;
+    let session = open(io, &target(TlsMode::Plaintext)).await.unwrap();
+    assert!(!session.extensions.pipelining);
+    session.quit().await;
+    assert_eq!(
+        peer.lines().await,
+        ["EHLO client.example.com", "HELO client.example.com", "QUIT"]
+    );
+
+    let older = but(At::Ehlo, Answer::reply("500 what"));
+    let (reason, _) = refusal(TlsMode::Starttls, older).await;
+    assert_eq!(reason, Reason::StarttlsNotOffered);
+    let neither = Script::new()
+        .at(At::Ehlo, Answer::reply("502 5.5.2 what"))
+        .at(At::Helo, Answer::reply("502 5.5.2 what"));
+    let (reason, _) = refusal(TlsMode::Plaintext, usual().script(neither)).await;
+    assert_eq!(reason, Reason::EhloRejected);
+}
+
+/// Offers STARTTLS and answers it so.
+fn starttls(answer: &'static [u8]) -> Builder {
+    but(At::StartTls, raw(answer)).extensions(["STARTTLS"])
+}
+
+#[tokio::test]
+async fn what_a_relay_can_say_to_starttls() {
+    for (answer, reason) in [
+        (
+            &b"454 4.7.0 not now\r\n"[..],
+            Reason::StarttlsRefusedTemporary,
+        ),
+        (b"502 5.5.1 not at all\r\n", Reason::StarttlsRefused),
+        (b"421 4.3.2 bye\r\n", Reason::RelayClosing),
+        (b"250 fine\r\n", Reason::ReplyMalformed),
+        (b"220 go\r\n250 injected\r\n", Reason::StarttlsInjection),
+        (b"220 go\r\n2", Reason::StarttlsInjection),
+        (b"220 go\r\n\n", Reason::StarttlsInjection),
+    ] {
+        for mode in [TlsMode::Starttls, TlsMode::StarttlsIfOffered] {
+            let (found, error) = refusal(mode, starttls(answer)).await;
+            let shown = String::from_utf8_lossy(answer);
+            assert_eq!(found, reason, "{shown:?}");
+            assert_eq!(error.stage, Stage::Starttls);
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_the_offer_only_a_mode_that_allows_it_goes_on() {
+    let (reason, _) = refusal(TlsMode::Starttls, usual()).await;
+    assert_eq!(reason, Reason::StarttlsNotOffered);
+
+    let (io, peer) = serve(usual()).await;
+    let session = open(io, &target(TlsMode::StarttlsIfOffered)).await.unwrap();
+    session.quit().await;
+    assert_eq!(peer.lines().await, ["EHLO client.example.com", "QUIT"]);
+}
+
+#[tokio::test]
+async fn plaintext_never_says_starttls() {
+    let (io, peer) = serve(starttls(b"220 go\r\n")).await;
+    let session = open(io, &target(TlsMode::Plaintext)).await.unwrap();
+    assert_eq!(session.facts().extensions, ["STARTTLS"]);
+    session.quit().await;
+    assert_eq!(peer.lines().await, ["EHLO client.example.com", "QUIT"]);
+}
+
+#[tokio::test]
+async fn an_offer_that_was_overwritten_is_told_from_one_that_is_not_there() {
+    let greeting = Answer::reply("220 ***********************");
+    for relay in [
+        plain().extensions(["XXXXXXXA"]),
+        but(At::Greeting, greeting),
+    ] {
+        let (reason, error) = refusal(TlsMode::Starttls, relay).await;
+        assert_eq!(reason, Reason::StarttlsStripped);
+        assert_eq!(error.into_failure().confidence, Confidence::Inferred);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_stops_in_good_order_says_quit() {
+    let (io, peer) = serve(usual()).await;
+    open(io, &target(TlsMode::Starttls)).await.unwrap_err();
+    assert_eq!(peer.lines().await, ["EHLO client.example.com", "QUIT"]);
+}
+
+#[tokio::test]
+async fn an_ehlo_name_that_is_none_is_our_fault() {
+    let (io, peer) = serve(usual()).await;
+    let target = Target {
+        ehlo_name: "a\r\nQUIT".into(),
+        ..target(TlsMode::Plaintext)
+    };
+    let error = open(io, &target).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::LocalConfig);
+    assert_eq!(peer.lines().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn over_tcp_a_reset_is_told_from_a_close_and_a_refusal() {
+    let relay = TestRelay::start().await.unwrap();
+    let mut target = Target {
+        host: "localhost".parse().unwrap(),
+        port: relay.port(),
+        ..target(TlsMode::Plaintext)
+    };
+    let progress = Progress::default();
+    for (answer, reason) in [
+        (Answer::reset(), Reason::ConnectionReset),
+        (Answer::close(), Reason::ConnectionClosed),
+    ] {
+        relay.play(Script::new().at(At::Connect, answer));
+        let error = Session::open(&target, &progress).await.unwrap_err();
+        assert_eq!(error.reason(), reason);
+        let failure = error.into_failure();
+        // A reset may come so early that connecting fails with it.
+        if reason == Reason::ConnectionClosed {
+            assert_eq!(failure.endpoint.ip, Some([127, 0, 0, 1].into()));
+        }
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    target.port = listener.local_addr().unwrap().port();
+    drop(listener);
+    target.host = "127.0.0.1".parse().unwrap();
+    let error = Session::open(&target, &progress).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::ConnectRefused);
+    assert_eq!(error.into_failure().connect_attempts.len(), 1);
+    assert_eq!(progress.stage(), Stage::Connect);
+}
