@@ -2,7 +2,8 @@
 //!
 //! A room is a module at the top of the crate. [`ROOMS`] says which rooms each
 //! may name, and [`PLACES`] which rooms may name what lies outside the crate.
-//! Unit tests at a file's foot, files of tests and comments are not looked at.
+//! Unit tests keep to both, but for `testrelay`, which those of any room may
+//! name.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -139,6 +140,8 @@ const PLACES: &[Place] = &[
 struct Line {
     number: usize,
     code: String,
+    /// Within a module of unit tests.
+    is_test: bool,
 }
 
 #[test]
@@ -148,12 +151,20 @@ fn every_room_names_only_what_it_may() {
     collect(&src, &mut files);
     assert!(files.len() > 20, "only {} files were found", files.len());
 
+    let files: Vec<_> = files
+        .iter()
+        .map(|file| {
+            let path = file.strip_prefix(&src).unwrap().to_str().unwrap();
+            (path, fs::read_to_string(file).unwrap())
+        })
+        .collect();
+    let of_tests: Vec<_> = files
+        .iter()
+        .flat_map(|(path, text)| modules_of_tests(path, text))
+        .collect();
     let mut breaches = Vec::new();
-    for file in &files {
-        let path = file.strip_prefix(&src).unwrap().to_str().unwrap();
-        if path != "lib.rs" && !path.ends_with("tests.rs") {
-            breaches.extend(check(path, &fs::read_to_string(file).unwrap()));
-        }
+    for (path, text) in files.iter().filter(|(path, _)| *path != "lib.rs") {
+        breaches.extend(check(path, text, is_one_of(&of_tests, path)));
     }
     assert!(
         breaches.is_empty(),
@@ -198,16 +209,18 @@ fn allowed(room: &str) -> Vec<&'static str> {
 }
 
 /// Every breach in the file at `path` (below `src/`), as `path:line: what`.
-fn check(path: &str, text: &str) -> Vec<String> {
+fn check(path: &str, text: &str, is_test: bool) -> Vec<String> {
     let room = path.split(['/', '.']).next().unwrap();
     let may_name = allowed(room);
     let mut breaches = Vec::new();
     for line in code(text) {
+        let is_test = is_test || line.is_test;
         let mut breach = |what: String| {
             breaches.push(format!("src/{path}:{}: {what}", line.number));
         };
         for named in rooms_named(&line.code) {
-            if named != room && !may_name.contains(&named.as_str()) {
+            let is_test_relay = is_test && named == "testrelay";
+            if named != room && !may_name.contains(&named.as_str()) && !is_test_relay {
                 breach(format!("`{room}` may not name `{named}`"));
             }
         }
@@ -233,12 +246,13 @@ fn has(code: &str, name: &str) -> bool {
     })
 }
 
-/// The lines of code before the unit tests. A `use` that spans lines is one.
+/// The lines of code. A `use` that spans lines is one.
 fn code(text: &str) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let mut in_use = false;
-    let text = text.split("\n#[cfg(test)]\nmod ").next().unwrap();
-    for (index, line) in text.lines().enumerate() {
+    let mut is_test = false;
+    for (index, (line, is_for_tests)) in with_cfg(text).enumerate() {
+        is_test |= is_for_tests && module(line).is_some_and(|(_, is_here)| is_here);
         let code = without_comment(line);
         let starts_use = ["use ", "pub use "]
             .iter()
@@ -248,11 +262,58 @@ fn code(text: &str) -> Vec<Line> {
             _ => lines.push(Line {
                 number: index + 1,
                 code: code.clone(),
+                is_test,
             }),
         }
         in_use = (in_use || starts_use) && !code.contains(';');
+        // As rustfmt has it, nothing else within begins so.
+        is_test &= line != "}";
     }
     lines
+}
+
+/// The modules of tests that the file at `path` declares, as paths below
+/// `src/` without `.rs`.
+fn modules_of_tests(path: &str, text: &str) -> Vec<String> {
+    let path = path.strip_suffix(".rs").unwrap();
+    let folder = path
+        .strip_suffix("mod")
+        .unwrap_or(path)
+        .trim_end_matches('/');
+    with_cfg(text)
+        .filter(|(_, is_for_tests)| *is_for_tests)
+        .filter_map(|(line, _)| module(line))
+        .filter(|(_, is_here)| !is_here)
+        .map(|(name, _)| format!("{folder}/{name}"))
+        .collect()
+}
+
+/// Whether the file at `path` is one of `modules`, or within one.
+fn is_one_of(modules: &[String], path: &str) -> bool {
+    modules.iter().any(|module| {
+        path.strip_prefix(module.as_str())
+            .is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+    })
+}
+
+/// Each line, and whether the attributes above it keep it for tests.
+fn with_cfg(text: &str) -> impl Iterator<Item = (&str, bool)> {
+    text.lines().scan(false, |is_for_tests, line| {
+        let above = *is_for_tests;
+        let is_attribute = line.starts_with("#[");
+        *is_for_tests = is_attribute && (above || line == "#[cfg(test)]");
+        Some((line, above))
+    })
+}
+
+/// The name of a module that `line` begins or declares, and whether its text
+/// is here.
+fn module(line: &str) -> Option<(&str, bool)> {
+    let rest = line.strip_prefix("mod ")?;
+    match rest.strip_suffix(';') {
+        Some(name) => Some((name, false)),
+        None => Some((rest.split(' ').next()?, true)),
+    }
 }
 
 /// The line without a comment, and with strings emptied.
@@ -368,9 +429,25 @@ fn the_check_finds_what_it_is_for() {
             "mime/raw.rs",
             "#[cfg(test)]\nuse std::io;\nlet quote = '\"'; crate::relay::f();",
         ),
+        (
+            "smtp/mod.rs",
+            "#[cfg(test)]\nmod tests {\n    use crate::{sender, testrelay};\n}",
+        ),
+        (
+            "smtp/mod.rs",
+            "#[cfg(test)]\nmod tests {\n}\n\nuse crate::testrelay;",
+        ),
+        (
+            "smtp/mod.rs",
+            "#[cfg(test)]\nmod tests;\nuse crate::testrelay;",
+        ),
+        (
+            "smtp/mod.rs",
+            "#[cfg(feature = \"testrelay\")]\nmod tests {\n    use crate::testrelay;\n}",
+        ),
     ];
     for (path, text) in planted {
-        assert_eq!(check(path, text).len(), 1, "{path}: {text}");
+        assert_eq!(check(path, text, false).len(), 1, "{path}: {text}");
     }
 
     let fine = [
@@ -388,7 +465,7 @@ fn the_check_finds_what_it_is_for() {
         ),
         (
             "smtp/mod.rs",
-            "mod a;\n#[cfg(test)]\nmod tests { use crate::sender; }",
+            "#[cfg(test)]\n#[cfg(unix)]\nmod tests {\n    use crate::testrelay;\n}",
         ),
         ("smtp/connect.rs", "use tokio::net::TcpStream;"),
         ("api/status.rs", "use tonic::Status;"),
@@ -396,12 +473,32 @@ fn the_check_finds_what_it_is_for() {
         ("cli/send.rs", "use crate::api::client;"),
     ];
     for (path, text) in fine {
-        assert_eq!(check(path, text), [""; 0], "{path}: {text}");
+        assert_eq!(check(path, text, false), [""; 0], "{path}: {text}");
     }
 
     let spread = "use std::fmt;\n\nuse crate::{\n    report,\n    sender,\n};\n";
     assert_eq!(
-        check("tls/mod.rs", spread),
+        check("tls/mod.rs", spread, false),
         ["src/tls/mod.rs:3: `tls` may not name `sender`"]
     );
+}
+
+#[test]
+fn files_of_tests_are_those_that_only_tests_declare() {
+    let text = "#[cfg(test)]\nmod fixture;\nmod real;\n#[cfg(test)]\n#[cfg(unix)]\nmod tests;\n";
+    let modules = modules_of_tests("smtp/mod.rs", text);
+    assert_eq!(modules, ["smtp/fixture", "smtp/tests"]);
+    assert_eq!(modules_of_tests("smtp/data.rs", text)[1], "smtp/data/tests");
+    for (path, is_test) in [
+        ("smtp/fixture.rs", true),
+        ("smtp/tests/mod.rs", true),
+        ("smtp/real.rs", false),
+        ("smtp/fixtures.rs", false),
+        ("tls/tests.rs", false),
+    ] {
+        assert_eq!(is_one_of(&modules, path), is_test, "{path}");
+    }
+    let uses = "use crate::testrelay;";
+    assert_eq!(check("smtp/fixture.rs", uses, true), [""; 0]);
+    assert_eq!(check("smtp/fixture.rs", uses, false).len(), 1);
 }

@@ -17,7 +17,8 @@ mod data;
 mod ehlo;
 mod error;
 mod failure;
-#[cfg(all(test, feature = "testrelay"))]
+#[cfg(test)]
+#[cfg(feature = "testrelay")]
 mod fixture;
 mod host;
 mod limits;
