@@ -242,7 +242,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             self.say(&Commands::data(), &step, standing).await?;
         }
         let reply = self.hear(&step, standing).await?;
-        if !reply.code.is_intermediate() {
+        if !asks_for_message(&reply) {
             return Err(refused(&step, reply));
         }
         standing.in_data = true;
@@ -303,24 +303,30 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             for _ in 0..standing.due {
                 replies.push(self.connection.reply(&step).await?);
             }
-            let wants_message = standing.data_due
-                && replies
-                    .last()
-                    .is_some_and(|reply| reply.code.is_intermediate());
-            if wants_message {
-                // What has a recipient must not be ended (RFC 2920 section
-                // 3.1), even if the relay had refused the sender.
-                if replies.iter().any(|reply| reply.code.is_positive()) {
-                    return Ok(false);
-                }
-                replies.push(self.connection.ask(&Commands::lone_dot(), &step).await?);
-            } else if standing.is_open {
-                let reply = self.connection.ask(&Commands::rset(), &step).await?;
-                if !reply.code.is_positive() {
-                    return Ok(false);
-                }
+            if replies.iter().any(|reply| reply.code == ReplyCode::CLOSING) {
+                return Ok(false);
             }
-            Ok(replies.iter().all(|reply| reply.code != ReplyCode::CLOSING))
+            let to_data = replies.last().filter(|_| standing.data_due);
+            match to_data {
+                Some(reply) if asks_for_message(reply) => {
+                    // What has a recipient must not be ended (RFC 2920 section
+                    // 3.1), even if the relay had refused the sender.
+                    if replies.iter().any(|reply| reply.code.is_positive()) {
+                        return Ok(false);
+                    }
+                    let reply = self.connection.ask(&Commands::lone_dot(), &step).await?;
+                    Ok(reply.code != ReplyCode::CLOSING && state(&reply).is_some())
+                }
+                // Whether it waits for the message now cannot be known.
+                Some(reply) if reply.code.is_positive() || reply.code.is_intermediate() => {
+                    Ok(false)
+                }
+                _ if standing.is_open => {
+                    let reply = self.connection.ask(&Commands::rset(), &step).await?;
+                    Ok(reply.code.is_positive())
+                }
+                _ => Ok(true),
+            }
         };
         let outcome: Result<Result<bool, Halt>, _> = step.wait(tidy).await;
         matches!(outcome, Ok(Ok(true)))
@@ -341,6 +347,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         standing.due -= 1;
         Ok(reply)
     }
+}
+
+/// Whether the relay waits for the message from here on. Only 354 says so
+/// (RFC 5321 section 4.3.2). Behind another 3yz a relay may still read
+/// commands, and take lines of the message for some.
+fn asks_for_message(reply: &Reply) -> bool {
+    reply.code.value() == 354
 }
 
 /// What a reply to RCPT, DATA or the end of data makes of a recipient.
@@ -395,5 +408,6 @@ fn settle(recipients: &mut [RecipientResult], halt: &Halt) {
     }
 }
 
-#[cfg(all(test, feature = "testrelay"))]
+#[cfg(test)]
+#[cfg(feature = "testrelay")]
 mod tests;
