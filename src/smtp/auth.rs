@@ -189,7 +189,8 @@ fn encode(parts: &[&str]) -> Result<Zeroizing<String>, Local> {
     Ok(encoded)
 }
 
-#[cfg(all(test, feature = "testrelay"))]
+#[cfg(test)]
+#[cfg(feature = "testrelay")]
 mod tests {
     use super::*;
     use crate::{
