@@ -1,6 +1,6 @@
 //! Carries out one transaction in a task of its own, and answers in time.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -18,6 +18,10 @@ use crate::{
     },
     smtp::{self, Progress},
 };
+
+/// How long a transaction that was given up may take to say what it knows: less
+/// than the margin before the caller's own clock runs out.
+const LAST_WORD: Duration = Duration::from_millis(25);
 
 /// Everything that a transaction needs.
 #[derive(Debug)]
@@ -43,7 +47,7 @@ impl Dispatch {
             recipients: self.envelope.forward_paths.clone(),
         };
 
-        let (tell, told) = oneshot::channel();
+        let (tell, mut told) = oneshot::channel();
         let tasks = self.tasks.clone();
         tasks.spawn(async move {
             let answer = Arc::new(self.run(&progress).await);
@@ -56,11 +60,19 @@ impl Dispatch {
             drop(tell.send(answer));
         });
 
-        match tokio::time::timeout_at(deadline.answer_by, told).await {
+        match tokio::time::timeout_at(deadline.answer_by, &mut told).await {
             Ok(Ok(answer)) => Arc::unwrap_or_clone(answer),
             // The runtime is shutting down.
             Ok(Err(_)) => Err(waiting.internal()),
-            Err(_) => Err(waiting.give_up()),
+            Err(_) => {
+                let given_up = waiting.give_up();
+                // The relay may have refused the mail long ago, with the session
+                // still to be left in order: that stops at once.
+                match tokio::time::timeout(LAST_WORD, told).await {
+                    Ok(Ok(answer)) if decides(&answer) => Arc::unwrap_or_clone(answer),
+                    _ => Err(given_up),
+                }
+            }
         }
     }
 
@@ -118,6 +130,13 @@ impl Dispatch {
             replayed: false,
         })
     }
+}
+
+/// Whether the relay has decided, rather than the caller's deadline.
+fn decides(answer: &Answer) -> bool {
+    answer
+        .as_ref()
+        .is_err_and(|failure| failure.reason != Reason::DeadlineExceeded)
 }
 
 /// The side that waits for the answer.
