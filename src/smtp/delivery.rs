@@ -337,5 +337,6 @@ fn explain(recipients: &mut [RecipientResult], halt: &Halt) {
     }
 }
 
-#[cfg(all(test, feature = "testrelay"))]
+#[cfg(test)]
+#[cfg(feature = "testrelay")]
 mod tests;

@@ -282,19 +282,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             self.say(&Commands::data(), &step, standing).await?;
         }
         let reply = self.hear(&step, standing).await?;
-<<<<<<< HEAD
         // After any other reply, even a 3yz one, the lines of the message might
         // be read as commands.
-        if reply.code.value() != 354 {
+        if !asks_for_message(&reply) {
             let halt = refused(&step, reply);
             if standing.data_due && matches!(halt.kind, Kind::Refused { .. }) {
                 self.end_group(&step).await?;
             }
             return Err(halt);
-=======
-        if !asks_for_message(&reply) {
-            return Err(refused(&step, reply));
->>>>>>> port
         }
         standing.in_data = true;
         self.has_begun_message = true;
@@ -367,29 +362,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             for _ in 0..standing.due {
                 replies.push(self.connection.reply(&step).await?);
             }
-<<<<<<< HEAD
-            let wants_message = standing.data_due
-                && replies
-                    .last()
-                    .is_some_and(|reply| reply.code.is_intermediate());
-            if wants_message {
-                // What has a recipient must not be ended (RFC 2920 section
-                // 3.1), even if the relay had refused the sender.
-                if replies.iter().any(|reply| reply.code.is_positive()) {
-                    return Ok(false);
-                }
-                let reply = self.connection.ask(&Commands::lone_dot(), &step).await?;
-                // It waits for more: what is said next would be part of it.
-                if reply.code.is_intermediate() {
-                    return Ok(false);
-                }
-                replies.push(reply);
-            } else if standing.is_open {
-                let reply = self.connection.ask(&Commands::rset(), &step).await?;
-                if !reply.code.is_positive() {
-                    return Ok(false);
-                }
-=======
             if replies.iter().any(|reply| reply.code == ReplyCode::CLOSING) {
                 return Ok(false);
             }
@@ -413,7 +385,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                     Ok(reply.code.is_positive())
                 }
                 _ => Ok(true),
->>>>>>> port
             }
         };
         let outcome: Result<Result<bool, Halt>, _> = step.wait(tidy).await;

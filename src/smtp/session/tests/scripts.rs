@@ -140,22 +140,13 @@ fn script_of<A: Strategy<Value = Answer>>(
     at_the_end: impl Strategy<Value = Answer>,
 ) -> impl Strategy<Value = Script> {
     let before_anything = (select(vec![At::Connect, At::Handshake]), ending());
-<<<<<<< HEAD
-=======
     let of = |step, weight| option::weighted(weight, (Just(step), answer()));
->>>>>>> port
     let rule = prop_oneof![
         24 => (step(), answer()),
         8 => (Just(At::EndOfData), at_the_end),
         1 => before_anything,
     ];
     let nth = prop_oneof![4 => Just(0), 2 => Just(1), 1 => 2_u32..4];
-<<<<<<< HEAD
-    vec((rule, nth), 0..10).prop_map(|rules| {
-        rules
-            .into_iter()
-            .fold(Script::new(), |script, ((step, answer), nth)| match nth {
-=======
     let rules = vec((rule, nth), 0..8);
     // Refusals that meet in one transaction.
     let mail = (
@@ -171,7 +162,6 @@ fn script_of<A: Strategy<Value = Answer>>(
         rules
             .into_iter()
             .fold(script, |script, ((step, answer), nth)| match nth {
->>>>>>> port
                 0 => script.at(step, answer),
                 nth => script.nth(nth, step, answer),
             })
@@ -229,12 +219,8 @@ fn case() -> impl Strategy<Value = Case> {
     )
 }
 
-<<<<<<< HEAD
-static CA: LazyLock<(Ca, Tls, tls::Connector)> = LazyLock::new(|| {
-=======
 /// Both ends of TLS.
 static ENDS: LazyLock<(Tls, tls::Connector)> = LazyLock::new(|| {
->>>>>>> port
     let ca = Ca::new("Test CA");
     let host = target(TlsMode::Implicit).host;
     let settings = tls::Settings {
@@ -244,11 +230,7 @@ static ENDS: LazyLock<(Tls, tls::Connector)> = LazyLock::new(|| {
     };
     let connector = tls::Connector::new(&settings, &host.to_server_name(), &ROOTS).unwrap();
     let identity = ca.server(&host.to_string());
-<<<<<<< HEAD
-    (ca, identity.into(), connector)
-=======
     (identity.into(), connector)
->>>>>>> port
 });
 
 impl Case {
@@ -266,13 +248,8 @@ impl Case {
             .script(script);
         match self.mode {
             TlsMode::Plaintext => relay,
-<<<<<<< HEAD
-            TlsMode::Implicit => relay.tls(CA.1.clone()).implicit_tls(),
-            _ => relay.tls(CA.1.clone()),
-=======
             TlsMode::Implicit => relay.tls(ENDS.0.clone()).implicit_tls(),
             _ => relay.tls(ENDS.0.clone()),
->>>>>>> port
         }
     }
 
@@ -283,11 +260,7 @@ impl Case {
         });
         Target {
             credentials,
-<<<<<<< HEAD
-            tls: CA.2.clone(),
-=======
             tls: ENDS.1.clone(),
->>>>>>> port
             ..target(self.mode)
         }
     }
@@ -333,10 +306,7 @@ fn play(case: &Case, script: Script) -> (Vec<Sent>, TestRelay, Transcript) {
                 let number = sent.len() + 1;
                 sent.push(send(case, &mut session, number, patience).await);
                 check_words(case, sent.last().unwrap(), &transcript);
-<<<<<<< HEAD
                 session.settle().await;
-=======
->>>>>>> port
             }
             session.quit().await;
         }
@@ -381,11 +351,7 @@ async fn send(
     tokio::pin!(sending);
     tokio::select! {
         outcome = &mut sending => Sent { outcome, given_up: false },
-<<<<<<< HEAD
-        given_up = give_up => Sent { outcome: sending.await, given_up },
-=======
         is_given_up = give_up => Sent { outcome: sending.await, given_up: is_given_up },
->>>>>>> port
     }
 }
 
@@ -454,11 +420,7 @@ fn check_deeds(case: &Case, number: usize, sent: Sent, relay: &TestRelay) {
 }
 
 proptest! {
-<<<<<<< HEAD
-    #![proptest_config(ProptestConfig::with_cases(3000))]
-=======
     #![proptest_config(ProptestConfig::with_cases(300))]
->>>>>>> port
 
     #[test]
     fn what_a_session_says_of_a_mail_is_what_became_of_it(
