@@ -143,7 +143,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 .await?;
             self.hear_recipients(progress, recipients, &mut standing)
                 .await?;
-            self.take_back(progress, &mut standing).await
+            self.take_back(progress).await
         }
         .await;
         match &outcome {
@@ -254,13 +254,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     }
 
     /// Ends a transaction in which everything had its reply.
-    async fn take_back(
-        &mut self,
-        progress: &Progress,
-        standing: &mut Standing,
-    ) -> Result<(), Halt> {
+    async fn take_back(&mut self, progress: &Progress) -> Result<(), Halt> {
         let step = Step::enter(progress, Stage::RcptTo, self.limits.rcpt);
-        standing.is_open = false;
         let reply = self.connection.ask(&Commands::rset(), &step).await?;
         match reply.code {
             code if code.is_positive() => Ok(()),
