@@ -79,6 +79,7 @@ async fn a_refusal_of_the_mail_is_the_answer_for_all_while_nobody_has_it() {
                 [state, state, NotSent, NotSent]
             );
             assert_eq!(verbs(&relay, "MAIL"), 1);
+            session.settle().await;
             assert!(session.is_reusable());
         }
     }
