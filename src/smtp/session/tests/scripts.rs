@@ -304,8 +304,9 @@ fn play(case: &Case, script: Script) -> (Vec<Sent>, TestRelay, Transcript) {
             while session.is_reusable() && sent.len() < 3 {
                 let patience = case.patience.filter(|_| sent.is_empty());
                 let number = sent.len() + 1;
+                let accepted_before = transcript.accepted_ends();
                 sent.push(send(case, &mut session, number, patience).await);
-                check_words(case, sent.last().unwrap(), &transcript);
+                check_words(case, sent.last().unwrap(), &transcript, accepted_before);
                 session.settle().await;
             }
             session.quit().await;
@@ -371,16 +372,17 @@ fn longest(case: &Case) -> Duration {
 }
 
 /// What a session says of a mail is what it heard of it.
-fn check_words(case: &Case, sent: &Sent, transcript: &Transcript) {
+fn check_words(case: &Case, sent: &Sent, transcript: &Transcript, accepted_before: usize) {
     match &sent.outcome {
         Ok(delivered) => {
             let taken = |r: &&RecipientResult| r.state == RecipientState::Accepted;
             let taken = delivered.recipients.iter().filter(taken).count();
             assert!(taken > 0 && (!case.to_all || taken == case.recipients));
             if case.mode == TlsMode::Plaintext {
-                let (said, heard) = transcript.last_exchange();
-                assert!(said.ends_with(b"\r\n.\r\n"));
-                assert!(heard.starts_with(b"2"), "{}", heard.escape_ascii());
+                assert!(
+                    transcript.accepted_ends() > accepted_before,
+                    "{transcript:?}"
+                );
             }
         }
         Err(error) => {
@@ -399,15 +401,21 @@ fn check_deeds(case: &Case, number: usize, sent: Sent, relay: &TestRelay) {
     let message = case.message(number);
     let mails = relay.mails();
     let copies: Vec<_> = mails.iter().filter(|mail| mail.bytes == message).collect();
-    assert!(copies.len() <= 1, "the mail was sent twice");
+    // Several transactions may carry it, each to others.
+    let mut has_it: Vec<_> = copies.iter().flat_map(|mail| mail.recipients()).collect();
+    has_it.sort_unstable();
+    assert!(
+        has_it.is_sorted_by(|a, b| a < b),
+        "somebody has the mail twice"
+    );
     match sent.outcome {
         Ok(delivered) => {
             assert!(!sent.given_up, "the mail was sent after it was given up");
-            assert_eq!(copies.len(), 1, "the relay does not have the mail");
             let taken = |r: &&RecipientResult| r.state == RecipientState::Accepted;
             let taken: Vec<_> = delivered.recipients.iter().filter(taken).collect();
-            let taken: Vec<_> = taken.iter().map(|r| r.address.as_str()).collect();
-            assert_eq!(copies[0].recipients(), taken);
+            let mut taken: Vec<_> = taken.iter().map(|r| r.address.as_str()).collect();
+            taken.sort_unstable();
+            assert_eq!(has_it, taken, "who has the mail, and who is said to");
         }
         Err(error) => {
             let failure = error.into_failure();
