@@ -251,9 +251,8 @@ fn code(text: &str) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let mut in_use = false;
     let mut is_test = false;
-    let mut previous = "";
-    for (index, line) in text.lines().enumerate() {
-        is_test |= is_for_tests(previous) && module(line).is_some_and(|(_, is_here)| is_here);
+    for (index, (line, is_for_tests)) in with_cfg(text).enumerate() {
+        is_test |= is_for_tests && module(line).is_some_and(|(_, is_here)| is_here);
         let code = without_comment(line);
         let starts_use = ["use ", "pub use "]
             .iter()
@@ -269,7 +268,6 @@ fn code(text: &str) -> Vec<Line> {
         in_use = (in_use || starts_use) && !code.contains(';');
         // As rustfmt has it, nothing else within begins so.
         is_test &= line != "}";
-        previous = line;
     }
     lines
 }
@@ -282,10 +280,9 @@ fn modules_of_tests(path: &str, text: &str) -> Vec<String> {
         .strip_suffix("mod")
         .unwrap_or(path)
         .trim_end_matches('/');
-    let lines = text.lines().zip(text.lines().skip(1));
-    lines
-        .filter(|(attribute, _)| is_for_tests(attribute))
-        .filter_map(|(_, line)| module(line))
+    with_cfg(text)
+        .filter(|(_, is_for_tests)| *is_for_tests)
+        .filter_map(|(line, _)| module(line))
         .filter(|(_, is_here)| !is_here)
         .map(|(name, _)| format!("{folder}/{name}"))
         .collect()
@@ -299,9 +296,14 @@ fn is_one_of(modules: &[String], path: &str) -> bool {
     })
 }
 
-/// Whether an attribute keeps what follows it for tests.
-fn is_for_tests(line: &str) -> bool {
-    line == "#[cfg(test)]" || line.starts_with("#[cfg(all(test, ")
+/// Each line, and whether the attributes above it keep it for tests.
+fn with_cfg(text: &str) -> impl Iterator<Item = (&str, bool)> {
+    text.lines().scan(false, |is_for_tests, line| {
+        let above = *is_for_tests;
+        let is_attribute = line.starts_with("#[");
+        *is_for_tests = is_attribute && (above || line == "#[cfg(test)]");
+        Some((line, above))
+    })
 }
 
 /// The name of a module that `line` begins or declares, and whether its text
@@ -463,7 +465,7 @@ fn the_check_finds_what_it_is_for() {
         ),
         (
             "smtp/mod.rs",
-            "#[cfg(all(test, feature = \"testrelay\"))]\nmod tests {\n    use crate::testrelay;\n}",
+            "#[cfg(test)]\n#[cfg(unix)]\nmod tests {\n    use crate::testrelay;\n}",
         ),
         ("smtp/connect.rs", "use tokio::net::TcpStream;"),
         ("api/status.rs", "use tonic::Status;"),
@@ -483,7 +485,7 @@ fn the_check_finds_what_it_is_for() {
 
 #[test]
 fn files_of_tests_are_those_that_only_tests_declare() {
-    let text = "#[cfg(test)]\nmod fixture;\nmod real;\n#[cfg(all(test, unix))]\nmod tests;\n";
+    let text = "#[cfg(test)]\nmod fixture;\nmod real;\n#[cfg(test)]\n#[cfg(unix)]\nmod tests;\n";
     let modules = modules_of_tests("smtp/mod.rs", text);
     assert_eq!(modules, ["smtp/fixture", "smtp/tests"]);
     assert_eq!(modules_of_tests("smtp/data.rs", text)[1], "smtp/data/tests");

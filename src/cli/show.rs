@@ -52,6 +52,9 @@ pub(super) fn sent(response: &pb::SendMailResponse) -> String {
     if let Some(reply) = &response.reply {
         field(&mut text, "reply", &reply_line(reply));
     }
+    if let Some(failure) = &response.partial_failure {
+        field(&mut text, "partly", &failure.summary);
+    }
     if let Some(session) = &response.session {
         session_lines(&mut text, session);
     }

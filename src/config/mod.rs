@@ -163,11 +163,13 @@ fn all_keys() -> Records {
 
 fn read(root: &Section<'_>) -> Config {
     let server = server(&root.section("server", "The gRPC server."));
+    let log = log::settings(&root.section("log", "Logs on standard error."));
+    let idempotency = idempotency(&root.section("idempotency", "Answers kept by request ID."));
     let (relay, secrets) = relays::settings(root);
     Config {
         server,
-        log: log::settings(&root.section("log", "Logs on standard error.")),
-        idempotency: idempotency(&root.section("idempotency", "Answers kept by request ID.")),
+        log,
+        idempotency,
         relay,
         secrets,
         warnings: Vec::new(),

@@ -175,6 +175,7 @@ fn relay(
     };
     let own = tls::settings(&tls_section, &found);
     let limits = limits(&section.section("limits", LIMITS));
+    let pool = pool(&section.section("pool", POOL));
     let merged = global.clone().merge(own.clone());
     check_versions(&tls_section, &merged);
     let mode = merged.mode.unwrap_or(TlsMode::of_port(port));
@@ -204,7 +205,7 @@ fn relay(
         ehlo_name,
         max_recipients,
         limits,
-        pool: pool(&section.section("pool", POOL)),
+        pool,
     };
     Some((relay, files))
 }

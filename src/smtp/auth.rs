@@ -154,7 +154,8 @@ fn fits_command(mechanism: Mechanism, message: &str) -> bool {
     others + message.len() <= MAX_COMMAND_LINE
 }
 
-#[cfg(all(test, feature = "testrelay"))]
+#[cfg(test)]
+#[cfg(feature = "testrelay")]
 mod tests {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
 

@@ -146,9 +146,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Delivery<'_, IO> {
                     continue;
                 }
                 settle(&mut results, halt);
-                if taken.is_some() {
-                    explain(&mut results, halt);
-                }
             }
             self.keep(&part, results);
             self.put_off(&surplus, &part, &mut parts);
@@ -320,9 +317,8 @@ fn is_of_recipients(halt: &Halt) -> bool {
     halt.stage == Stage::RcptTo && halt.is_orderly()
 }
 
-/// Recipients that were not asked for, since the relay said something else,
-/// have that for a reply. (A transaction that has the only answer to a mail
-/// tells it once, for all.)
+/// Recipients that could not be asked for since the relay refused something else
+/// have that for a reply. (A mail that nobody has needs it only once.)
 fn explain(recipients: &mut [RecipientResult], halt: &Halt) {
     let Kind::Refused { reply, .. } = &halt.kind else {
         return;
@@ -337,5 +333,6 @@ fn explain(recipients: &mut [RecipientResult], halt: &Halt) {
     }
 }
 
-#[cfg(all(test, feature = "testrelay"))]
+#[cfg(test)]
+#[cfg(feature = "testrelay")]
 mod tests;

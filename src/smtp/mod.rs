@@ -18,7 +18,8 @@ mod delivery;
 mod ehlo;
 mod error;
 mod failure;
-#[cfg(all(test, feature = "testrelay"))]
+#[cfg(test)]
+#[cfg(feature = "testrelay")]
 mod fixture;
 mod host;
 mod limits;

@@ -277,5 +277,6 @@ fn foreign(octets: &[u8]) -> Option<Foreign> {
     known.or((!is_code).then_some(Foreign::Unknown))
 }
 
-#[cfg(all(test, feature = "testrelay"))]
+#[cfg(test)]
+#[cfg(feature = "testrelay")]
 mod tests;

@@ -230,5 +230,6 @@ impl Error {
     }
 }
 
-#[cfg(all(test, feature = "testrelay"))]
+#[cfg(test)]
+#[cfg(feature = "testrelay")]
 mod tests;

@@ -74,7 +74,8 @@ impl Target {
     }
 }
 
-#[cfg(all(test, feature = "testrelay"))]
+#[cfg(test)]
+#[cfg(feature = "testrelay")]
 mod tests {
     use std::time::Duration;
 

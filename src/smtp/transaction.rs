@@ -143,7 +143,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 .await?;
             self.hear_recipients(progress, recipients, &mut standing)
                 .await?;
-            self.take_back(progress, &mut standing).await
+            self.take_back(progress).await
         }
         .await;
         match &outcome {
@@ -254,13 +254,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     }
 
     /// Ends a transaction in which everything had its reply.
-    async fn take_back(
-        &mut self,
-        progress: &Progress,
-        standing: &mut Standing,
-    ) -> Result<(), Halt> {
+    async fn take_back(&mut self, progress: &Progress) -> Result<(), Halt> {
         let step = Step::enter(progress, Stage::RcptTo, self.limits.rcpt);
-        standing.is_open = false;
         let reply = self.connection.ask(&Commands::rset(), &step).await?;
         match reply.code {
             code if code.is_positive() => Ok(()),
@@ -284,7 +279,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         let reply = self.hear(&step, standing).await?;
         // After any other reply, even a 3yz one, the lines of the message might
         // be read as commands.
-        if reply.code.value() != 354 {
+        if !asks_for_message(&reply) {
             let halt = refused(&step, reply);
             if standing.data_due && matches!(halt.kind, Kind::Refused { .. }) {
                 self.end_group(&step).await?;
@@ -362,29 +357,30 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             for _ in 0..standing.due {
                 replies.push(self.connection.reply(&step).await?);
             }
-            let wants_message = standing.data_due
-                && replies
-                    .last()
-                    .is_some_and(|reply| reply.code.is_intermediate());
-            if wants_message {
-                // What has a recipient must not be ended (RFC 2920 section
-                // 3.1), even if the relay had refused the sender.
-                if replies.iter().any(|reply| reply.code.is_positive()) {
-                    return Ok(false);
-                }
-                let reply = self.connection.ask(&Commands::lone_dot(), &step).await?;
-                // It waits for more: what is said next would be part of it.
-                if reply.code.is_intermediate() {
-                    return Ok(false);
-                }
-                replies.push(reply);
-            } else if standing.is_open {
-                let reply = self.connection.ask(&Commands::rset(), &step).await?;
-                if !reply.code.is_positive() {
-                    return Ok(false);
-                }
+            if replies.iter().any(|reply| reply.code == ReplyCode::CLOSING) {
+                return Ok(false);
             }
-            Ok(replies.iter().all(|reply| reply.code != ReplyCode::CLOSING))
+            let to_data = replies.last().filter(|_| standing.data_due);
+            match to_data {
+                Some(reply) if asks_for_message(reply) => {
+                    // What has a recipient must not be ended (RFC 2920 section
+                    // 3.1), even if the relay had refused the sender.
+                    if replies.iter().any(|reply| reply.code.is_positive()) {
+                        return Ok(false);
+                    }
+                    let reply = self.connection.ask(&Commands::lone_dot(), &step).await?;
+                    Ok(reply.code != ReplyCode::CLOSING && state(&reply).is_some())
+                }
+                // Whether it waits for the message now cannot be known.
+                Some(reply) if reply.code.is_positive() || reply.code.is_intermediate() => {
+                    Ok(false)
+                }
+                _ if standing.is_open => {
+                    let reply = self.connection.ask(&Commands::rset(), &step).await?;
+                    Ok(reply.code.is_positive())
+                }
+                _ => Ok(true),
+            }
         };
         let outcome: Result<Result<bool, Halt>, _> = step.wait(tidy).await;
         matches!(outcome, Ok(Ok(true)))
@@ -405,6 +401,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         standing.due -= 1;
         Ok(reply)
     }
+}
+
+/// Whether the relay waits for the message from here on. Only 354 says so
+/// (RFC 5321 section 4.3.2). Behind another 3yz a relay may still read
+/// commands, and take lines of the message for some.
+fn asks_for_message(reply: &Reply) -> bool {
+    reply.code.value() == 354
 }
 
 /// What a reply to RCPT, DATA or the end of data makes of a recipient.
@@ -465,5 +468,6 @@ pub(super) fn settle(recipients: &mut [RecipientResult], halt: &Halt) {
     }
 }
 
-#[cfg(all(test, feature = "testrelay"))]
+#[cfg(test)]
+#[cfg(feature = "testrelay")]
 mod tests;

@@ -1,6 +1,6 @@
 //! When a relay departs from what it usually does.
 
-use super::Answer;
+use super::{Answer, ClientHello};
 
 /// A point in a session at which a script can step in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -75,6 +75,7 @@ struct Rule {
 enum When {
     Always,
     Nth(u32),
+    Hello(fn(&ClientHello) -> bool),
 }
 
 impl Script {
@@ -101,6 +102,18 @@ impl Script {
         self.with(step, When::Nth(n), answer)
     }
 
+    /// Answers so whenever a session comes to `step` and `condition` holds for
+    /// its ClientHello, such as `|hello| hello.size > 512`.
+    #[must_use]
+    pub fn when_hello(
+        self,
+        condition: fn(&ClientHello) -> bool,
+        step: Step,
+        answer: Answer,
+    ) -> Self {
+        self.with(step, When::Hello(condition), answer)
+    }
+
     fn with(mut self, step: Step, when: When, answer: Answer) -> Self {
         self.0.push(Rule { step, when, answer });
         self
@@ -118,8 +131,9 @@ impl From<Script> for Playback {
 }
 
 impl Playback {
-    /// The answer to `event`. `None`: the usual one.
-    pub(super) fn answer(&mut self, event: Step) -> Option<Answer> {
+    /// The answer to `event`, in a session that began TLS with `hello`. `None`:
+    /// the usual one.
+    pub(super) fn answer(&mut self, event: Step, hello: Option<&ClientHello>) -> Option<Answer> {
         let mut chosen = None;
         for (rule, seen) in &mut self.0 {
             if !rule.step.covers(event) {
@@ -129,6 +143,7 @@ impl Playback {
             let applies = match rule.when {
                 When::Always => true,
                 When::Nth(n) => *seen == n,
+                When::Hello(condition) => hello.is_some_and(condition),
             };
             if applies && chosen.is_none() {
                 chosen = Some(rule.answer.clone());
@@ -149,7 +164,11 @@ mod tests {
                 .at(Step::Rcpt(2), Answer::reply("550 second"))
                 .nth(3, Step::AnyRcpt, Answer::reply("450 third")),
         );
-        let mut code = |step| playback.answer(step).and_then(|answer| answer.code(250));
+        let mut code = |step| {
+            playback
+                .answer(step, None)
+                .and_then(|answer| answer.code(250))
+        };
         assert_eq!(code(Step::Rcpt(1)), None);
         assert_eq!(code(Step::Rcpt(2)), Some(550));
         assert_eq!(code(Step::Mail(1)), None);

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use super::{
     Step,
     answer::{Act, Answer},
+    hello::ClientHello,
     meter::Meters,
     relay::{Relay, Security},
     reply::Reply,
@@ -33,6 +34,7 @@ pub(super) struct Session {
     pub(super) name: Option<String>,
     /// Whether it said EHLO.
     pub(super) extended: bool,
+    hello: Option<Box<ClientHello>>,
     pub(super) tls: Option<TlsFacts>,
     /// Whether TLS started by STARTTLS.
     upgraded: bool,
@@ -73,6 +75,7 @@ impl Session {
             relay,
             name: None,
             extended: false,
+            hello: None,
             tls: None,
             upgraded: false,
             identity: None,
@@ -103,7 +106,8 @@ impl Session {
     /// What to answer at `step`, which is `usual` unless the script has it
     /// otherwise.
     pub(super) fn choose(&mut self, step: Step, usual: Reply) -> Chosen {
-        let answer = self.relay.playback().answer(step);
+        let hello = self.hello.as_deref();
+        let answer = self.relay.playback().answer(step, hello);
         Chosen {
             code: match &answer {
                 None => Some(usual.code),
@@ -327,8 +331,9 @@ impl Session {
         // came after it.
         self.wire.drop_input();
         self.wire.flush().await?;
-        if let Some(hello) = self.wire.client_hello().await? {
-            self.relay.record.hello(*hello);
+        self.hello = self.wire.client_hello().await?;
+        if let Some(hello) = &self.hello {
+            self.relay.record.hello(ClientHello::clone(hello));
         }
         self.pass(Step::Handshake).await?;
         match self.wire.encrypt(config).await {

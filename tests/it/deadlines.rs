@@ -61,6 +61,27 @@ async fn before_the_end_of_data_the_answer_names_the_stage_and_the_id_is_free() 
 }
 
 #[tokio::test]
+async fn a_refusal_is_told_in_time_when_the_relay_stalls_behind_it() {
+    let script = Script::new()
+        .at(Step::AnyRcpt, Answer::reply("550 5.1.1 no such user"))
+        .at(Step::Rset, Answer::stall());
+    let relay = TestRelay::builder().script(script).start().await.unwrap();
+    let service = Service::for_custom_relays("").await;
+    let mut client = service.client().await;
+    let error = client
+        .send(
+            named("refused", relay.port()),
+            Some(Duration::from_millis(800)),
+        )
+        .await
+        .unwrap_err();
+    let failure = error.failure.unwrap();
+    assert_eq!(failure.reason(), Reason::RecipientsRejected);
+    assert_eq!(failure.recipients[0].state(), State::Rejected);
+    relay.wait_for_commands("RSET", 1).await.unwrap();
+}
+
+#[tokio::test]
 async fn after_the_end_of_data_the_outcome_is_unknown_and_told_later() {
     let wait = Duration::from_millis(1500);
     let relay = relay(Step::EndOfData, Answer::usual().after(wait)).await;

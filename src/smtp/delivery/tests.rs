@@ -286,6 +286,12 @@ async fn recipients_that_a_part_is_refused_for_do_not_hurt_the_other_parts() {
         );
         assert_eq!(taken(&relay), [[2, 3]]);
         assert!(sent.partial_failure.is_none());
+
+        let script = Script::new().nth(2, At::AnyRcpt, Answer::reply("550 5.1.1 no such user"));
+        relay.play(script);
+        let sent = send_to(&relay, 3, Some(1)).await.unwrap();
+        assert_eq!(states(&sent.recipients), [Accepted, Rejected, Accepted]);
+        assert!(sent.partial_failure.is_none());
     }
 }
 

@@ -151,7 +151,7 @@ async fn what_a_relay_can_say_to_starttls() {
         ),
         (b"502 5.5.1 not at all\r\n", Reason::StarttlsRefused),
         (b"421 4.3.2 bye\r\n", Reason::RelayClosing),
-        (b"250 fine\r\n", Reason::ReplyMalformed),
+        (b"250 fine\r\n", Reason::StarttlsRefused),
         (b"220 go\r\n250 injected\r\n", Reason::StarttlsInjection),
         (b"220 go\r\n2", Reason::StarttlsInjection),
         (b"220 go\r\n\n", Reason::StarttlsInjection),

@@ -212,7 +212,7 @@ const STAGES: [(At, Stage); 4] = [
 /// What is refused, with what, and what follows: the reason, what becomes of
 /// the two recipients, and whether the session can go on.
 #[rustfmt::skip]
-const REFUSALS: [(Stage, &str, Reason, [RecipientState; 2], bool); 24] = [
+const REFUSALS: [(Stage, &str, Reason, [RecipientState; 2], bool); 25] = [
     (Stage::MailFrom, "550 5.7.1 no", Reason::SenderRejected, [NotSent; 2], true),
     (Stage::MailFrom, "530 5.7.0 log in", Reason::AuthRequired, [NotSent; 2], true),
     (Stage::MailFrom, "552 5.3.4 big", Reason::MessageTooLarge, [NotSent; 2], true),
@@ -227,6 +227,7 @@ const REFUSALS: [(Stage, &str, Reason, [RecipientState; 2], bool); 24] = [
     (Stage::Data, "554 5.5.1 no", Reason::MessageRejected, [Rejected; 2], true),
     (Stage::Data, "451 4.3.0 later", Reason::Deferred, [Deferred; 2], true),
     (Stage::Data, "421 bye", Reason::RelayClosing, [Deferred; 2], false),
+    (Stage::Data, "350 what", Reason::ReplyMalformed, [NotSent; 2], false),
     (Stage::Data, "250 what", Reason::ReplyMalformed, [NotSent; 2], false),
     (Stage::EndOfData, "550 5.7.1 spam", Reason::MessageRejected, [Rejected; 2], true),
     (Stage::EndOfData, "552 5.3.4 big", Reason::MessageTooLarge, [Rejected; 2], true),
@@ -392,12 +393,14 @@ async fn a_relay_that_closes_behind_a_refusal_is_left() {
             .at(At::AnyRcpt, Answer::reply("550 5.1.1 no"))
             .at(closing, Answer::reply("421 4.3.2 bye"))
             .at(At::Data, Answer::reply("354 go on"));
-        let (io, _peer) = serve(usual().script(script)).await;
+        let (io, peer) = serve(usual().script(script)).await;
         let mut session = session(io).await;
         let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
         assert_eq!(outcome.unwrap_err().reason(), Reason::RecipientsRejected);
         session.settle().await;
         assert!(!session.is_reusable(), "{closing:?}");
+        session.quit().await;
+        assert_eq!(peer.lines().await.last().unwrap(), "DATA");
     }
 }
 

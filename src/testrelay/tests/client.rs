@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, crypto::aws_lc_rs};
 use tokio::{
     io::{
         AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
@@ -123,20 +123,31 @@ impl Client {
 }
 
 pub(super) fn trusting(ca: &Ca) -> ClientConfig {
-    builder(ca).with_no_client_auth()
+    trusting_with(ca, rustls::DEFAULT_VERSIONS)
+}
+
+/// Speaks only these versions.
+pub(super) fn trusting_with(
+    ca: &Ca,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ClientConfig {
+    builder(ca, versions).with_no_client_auth()
 }
 
 pub(super) fn showing(ca: &Ca, identity: &Identity) -> ClientConfig {
-    builder(ca)
+    builder(ca, rustls::DEFAULT_VERSIONS)
         .with_client_auth_cert(identity.chain().to_vec(), identity.key())
         .unwrap()
 }
 
-fn builder(ca: &Ca) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
+fn builder(
+    ca: &Ca,
+    versions: &[&'static SupportedProtocolVersion],
+) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
     let mut roots = RootCertStore::empty();
     roots.add(ca.der()).unwrap();
     ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)
 }

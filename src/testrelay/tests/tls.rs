@@ -2,7 +2,7 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError, NamedGroup, ProtocolVersion};
 
-use super::client::{Client, showing, trusting};
+use super::client::{Client, showing, trusting, trusting_with};
 use crate::testrelay::{
     Answer, Script, Step, TestRelay, Tls,
     ca::{Ca, Leaf},
@@ -283,6 +283,32 @@ async fn handshakes_break_as_the_script_has_it() {
         client.octets(34).await,
         b"220 2.0.0 go ahead\r\n250 injected\r\n"
     );
+}
+
+#[tokio::test]
+async fn a_script_can_depend_on_the_client_hello() {
+    let ca = Ca::new("Test CA");
+    let script = Script::new()
+        .when_hello(|hello| hello.size > 5000, Step::Handshake, Answer::cut())
+        .when_hello(
+            |hello| hello.versions.contains(&ProtocolVersion::TLSv1_3),
+            Step::Handshake,
+            Answer::alert(70),
+        );
+    let relay = TestRelay::builder()
+        .tls(ca.server("localhost"))
+        .script(script)
+        .start()
+        .await
+        .unwrap();
+    let error = upgrade(&relay, &ca).await.err().unwrap();
+    let refused = TlsError::AlertReceived(AlertDescription::ProtocolVersion);
+    assert_eq!(why(&error), Some(&refused));
+
+    let mut client = Client::ready(&relay).await;
+    client.expect([("STARTTLS", "220 ")]).await;
+    let older = trusting_with(&ca, &[&rustls::version::TLS12]);
+    client.handshake(older).await.unwrap();
 }
 
 #[tokio::test]

@@ -89,8 +89,8 @@ async fn every_stage_times_every_fault() {
 #[test]
 fn a_table_with_a_row_too_few_or_too_many_is_refused() {
     let text = include_str!("expected.txt");
+    assert!(table().assign(&cell::all(&[0, 1, 2, 5])).is_ok());
     let cells = cell::all(&[0, 1]);
-    assert!(table().assign(&cells).is_ok());
     let rows = text.split_once("[outcomes]").unwrap().1;
     let is_row = |line: &&str| !line.is_empty() && !line.starts_with('#');
     for row in rows.lines().filter(is_row) {

@@ -79,8 +79,23 @@ async fn a_refusal_of_the_mail_is_the_answer_for_all_while_nobody_has_it() {
                 [state, state, NotSent, NotSent]
             );
             assert_eq!(verbs(&relay, "MAIL"), 1);
+            session.settle().await;
             assert!(session.is_reusable());
         }
+    }
+}
+
+#[tokio::test]
+async fn who_was_too_many_and_has_no_second_turn_may_be_tried_again() {
+    for relay in relays() {
+        let script = Script::new()
+            .at(At::Rcpt(2), Answer::reply("552 5.5.3 too many"))
+            .at(At::EndOfData, Answer::reply("554 5.6.0 not this"));
+        let relay = start(relay, script).await;
+        let failure = send_to(&relay, 2, None).await.unwrap_err();
+        assert_eq!(failure.reason, Reason::MessageRejected);
+        assert_eq!(states(&failure.recipients), [Rejected, Deferred]);
+        assert_eq!(codes(&failure.recipients), [554, 552]);
     }
 }
 

@@ -111,11 +111,10 @@ proptest! {
             let started = Instant::now();
             if let Ok(mut session) = open(transcript.tap(io), &target).await {
                 while session.is_reusable() {
+                    let before = transcript.accepted_ends();
                     match session.send(transaction, &Progress::default()).await {
                         Ok(delivered) => {
-                            let (said, heard) = transcript.last_exchange();
-                            assert!(said.ends_with(b"\r\na\r\n.\r\n"), "{transcript:?}");
-                            assert!(heard.starts_with(b"2"), "{transcript:?}");
+                            assert!(transcript.accepted_ends() > before, "{transcript:?}");
                             let taken = |r: &RecipientResult| r.state == RecipientState::Accepted;
                             assert!(delivered.recipients.iter().any(taken));
                         }

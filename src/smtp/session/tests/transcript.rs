@@ -39,20 +39,24 @@ impl Transcript {
         self.0.lock().unwrap()
     }
 
-    /// The octets that were said until now, and those that were heard behind
-    /// the last of them.
-    pub(super) fn last_exchange(&self) -> (Vec<u8>, Vec<u8>) {
-        let (mut said, mut heard) = (Vec::new(), Vec::new());
+    /// How many ends of data were answered with 2yz: a mail takes several where
+    /// the relay finds its recipients too many.
+    pub(super) fn accepted_ends(&self) -> usize {
+        let (mut said, mut heard, mut accepted) = (Vec::new(), Vec::new(), 0);
+        let is_accepted = |said: &[u8], heard: &[u8]| {
+            usize::from(said.ends_with(b"\r\n.\r\n") && heard.starts_with(b"2"))
+        };
         for event in &*self.events() {
             match event {
                 Event::Said(octets) => {
+                    accepted += is_accepted(&said, &heard);
                     said.extend_from_slice(octets);
                     heard.clear();
                 }
                 Event::Heard(octets) => heard.extend_from_slice(octets),
             }
         }
-        (said, heard)
+        accepted + is_accepted(&said, &heard)
     }
 
     /// What was said after the relay had closed, or had said that it would.
