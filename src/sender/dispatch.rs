@@ -27,6 +27,8 @@ pub(super) struct Dispatch {
     pub(super) envelope: Envelope,
     pub(super) policy: RecipientPolicy,
     pub(super) composed: Composed,
+    /// The caller's labels, for the log.
+    pub(super) tags: Vec<(String, String)>,
     pub(super) tasks: TaskTracker,
     /// Held until the transaction has ended.
     pub(super) permit: OwnedSemaphorePermit,
@@ -67,6 +69,7 @@ impl Dispatch {
     async fn run(self, progress: &Progress) -> Answer {
         let recipients = self.envelope.forward_paths.clone();
         let target = self.target.clone();
+        let tags = labels(&self.tags);
         let directory = Arc::clone(&self.directory);
         let transaction = AssertUnwindSafe(self.transact(progress)).catch_unwind();
         let answer = transaction.await.unwrap_or_else(|_| {
@@ -80,12 +83,16 @@ impl Dispatch {
         });
         match &answer {
             Ok(sent) => {
-                log_sent(sent);
+                log_sent(sent, &tags);
                 if let Some(failure) = &sent.partial_failure {
-                    log_failure(failure, "the relay did not take a mail for all recipients");
+                    log_failure(
+                        failure,
+                        &tags,
+                        "the relay did not take a mail for all recipients",
+                    );
                 }
             }
-            Err(failure) => log_failure(failure, "the relay did not take a mail"),
+            Err(failure) => log_failure(failure, &tags, "the relay did not take a mail"),
         }
         let outcome = answer.as_ref().map(|sent| &sent.session);
         directory.note(target.relay.as_deref(), outcome.map_err(AsRef::as_ref));
@@ -224,7 +231,16 @@ impl Drop for Waiting {
     }
 }
 
-fn log_sent(sent: &Sent) {
+/// `key=value,key=value`. Neither has control characters.
+fn labels(tags: &[(String, String)]) -> String {
+    let pairs: Vec<_> = tags
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    pairs.join(",")
+}
+
+fn log_sent(sent: &Sent, tags: &str) {
     info!(
         relay = sent.session.endpoint.relay,
         host = sent.session.endpoint.host,
@@ -233,11 +249,12 @@ fn log_sent(sent: &Sent) {
         recipients = sent.recipients.len(),
         size_bytes = sent.size_bytes,
         code = sent.reply.code.value(),
+        tags,
         "the relay took a mail"
     );
 }
 
-fn log_failure(failure: &RelayFailure, what: &str) {
+fn log_failure(failure: &RelayFailure, tags: &str, what: &str) {
     info!(
         relay = failure.endpoint.relay,
         host = failure.endpoint.host,
@@ -245,6 +262,7 @@ fn log_failure(failure: &RelayFailure, what: &str) {
         reason = failure.reason.name(),
         stage = failure.stage.name(),
         code = failure.reply.as_ref().map(|reply| reply.code.value()),
+        tags,
         "{what}"
     );
 }

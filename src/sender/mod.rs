@@ -225,6 +225,7 @@ impl Sender {
             target,
             envelope: order.mail.envelope,
             policy: order.policy,
+            tags: order.tags,
             composed,
             tasks: self.tasks.clone(),
             permit,

@@ -116,8 +116,8 @@ async fn carry_out(cell: Cell, expected: &Expected, codes: &Codes) -> Result<(),
                 started = Instant::now();
             }
             let outcome = send(&mut session, &cell, QUESTION).await;
-            within_its_time(&cell, started.elapsed())?;
             session.settle().await;
+            within_its_time(&cell, started.elapsed())?;
             let again = session.is_reusable();
             if again && cell.at != At::Quit {
                 deliver(&mut session, &cell, "the next mail").await?;
