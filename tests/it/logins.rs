@@ -325,20 +325,29 @@ async fn a_password_that_changes_is_used_from_then_on() {
     let place = Place::new();
     let relay = place.relay(&[Plain]).auth("ada", "new");
     let relay = relay.start().await.unwrap();
-    let service = place.service(&relay, "password", "").await;
+    // Only another password makes another connection.
+    let pool = "pool = { max_connections = 1, max_mails = 1000 }";
+    let service = place.service(&relay, "password", pool).await;
     let said = |password: &str| {
         let message = BASE64_STANDARD.encode(format!("\0ada\0{password}"));
         format!("AUTH PLAIN {message}")
     };
-    send(&service).await.unwrap();
+    for is_reused in [false, true] {
+        let sent = send(&service).await.unwrap();
+        assert_eq!(sent.session.unwrap().reused, is_reused);
+    }
     assert_eq!(auth_commands(&relay), [said(PASSWORD)]);
 
+    // The open connection is under the old password, and carries no more mails.
     place.write("secret", "new\n");
     send_until(&service, |outcome| {
-        outcome.unwrap();
-        auth_commands(&relay).last() == Some(&said("new"))
+        let is_new = !outcome.unwrap().session.unwrap().reused;
+        assert_eq!(auth_commands(&relay).len(), 1 + usize::from(is_new));
+        is_new
     })
     .await;
+    assert_eq!(auth_commands(&relay), [said(PASSWORD), said("new")]);
+    assert!(send(&service).await.unwrap().session.unwrap().reused);
 
     // Without the file, the last password is used on.
     std::fs::remove_file(place.path("secret")).unwrap();
