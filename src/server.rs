@@ -4,7 +4,7 @@
 
 mod preface;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -45,6 +45,9 @@ const MAX_HEADER_BYTES: u32 = 16 * 1024;
 
 /// Calls at a time on one connection.
 const MAX_STREAMS: u32 = 1024;
+
+/// How long callers have to take their answers when the time to drain is over.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// How long to wait after a failed accept, such as one for want of file
 /// descriptors.
@@ -87,12 +90,15 @@ pub async fn run(
     }
     info!("stopping: no new calls");
     health.stopping().await;
-    let drained = async {
+    let mut drained = pin!(async {
         connections.drained().await;
         sender.drained().await;
-    };
-    if timeout(config.server.drain, drained).await.is_err() {
-        warn!("stopped with calls still under way");
+    });
+    if timeout(config.server.drain, &mut drained).await.is_err() {
+        warn!("stopping with mails still under way");
+        // A connection that just ends would look like one that can be retried.
+        sender.cut_short();
+        drop(timeout(LAST_ANSWERS, drained).await);
     }
     sender.disconnect().await;
     Ok(())

@@ -38,6 +38,10 @@ impl From<SendError> for pb::SendError {
                 plain(Code::ResourceExhausted, Why::Overloaded, message, []),
                 retry_after,
             ),
+            SendError::ShuttingDown { retry_after } => later(
+                plain(Code::Unavailable, Why::ShuttingDown, message, []),
+                retry_after,
+            ),
             SendError::Internal => plain(Code::Internal, Why::Internal, message, []),
         }
     }
@@ -330,6 +334,11 @@ mod tests {
                 SendError::RequestInProgress { retry_after },
                 Code::Aborted,
                 "REQUEST_IN_PROGRESS",
+            ),
+            (
+                SendError::ShuttingDown { retry_after },
+                Code::Unavailable,
+                "SHUTTING_DOWN",
             ),
             (
                 SendError::Overloaded { retry_after },

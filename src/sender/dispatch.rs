@@ -4,10 +4,10 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, info};
 
-use super::{Answer, Deadline, Sent, Ticket};
+use super::{ASK_AGAIN, Answer, Deadline, SendError, Sent, Ticket};
 use crate::{
     mail::{Address, Envelope, RecipientPolicy},
     mime::Composed,
@@ -30,12 +30,18 @@ pub(super) struct Dispatch {
     /// The caller's labels, for the log.
     pub(super) tags: Vec<(String, String)>,
     pub(super) tasks: TaskTracker,
+    /// Nobody is waited for any more.
+    pub(super) stopping: CancellationToken,
     /// Held until the transaction has ended.
     pub(super) permit: OwnedSemaphorePermit,
 }
 
 impl Dispatch {
-    pub(super) async fn carry_out(self, ticket: Option<Ticket>, deadline: Deadline) -> Answer {
+    pub(super) async fn carry_out(
+        self,
+        ticket: Option<Ticket>,
+        deadline: Deadline,
+    ) -> Result<Sent, SendError> {
         let progress = Progress::default();
         // A caller that goes away gives the transaction up, as one whose
         // deadline runs out does.
@@ -47,6 +53,7 @@ impl Dispatch {
 
         let (tell, told) = oneshot::channel();
         let tasks = self.tasks.clone();
+        let stopping = self.stopping.clone();
         tasks.spawn(async move {
             let answer = Arc::new(self.run(&progress).await);
             match ticket {
@@ -58,12 +65,19 @@ impl Dispatch {
             drop(tell.send(answer));
         });
 
-        match tokio::time::timeout_at(deadline.answer_by, told).await {
-            Ok(Ok(answer)) => Arc::unwrap_or_clone(answer),
-            // The runtime is shutting down.
-            Ok(Err(_)) => Err(waiting.internal()),
-            Err(_) => Err(waiting.give_up()),
-        }
+        let failure = tokio::select! {
+            biased;
+            answer = tokio::time::timeout_at(deadline.answer_by, told) => match answer {
+                Ok(Ok(answer)) => return Arc::unwrap_or_clone(answer).map_err(SendError::Relay),
+                // The runtime is shutting down.
+                Ok(Err(_)) => waiting.internal(),
+                Err(_) => waiting.give_up(),
+            },
+            () = stopping.cancelled() => waiting.cut_short().ok_or(SendError::ShuttingDown {
+                retry_after: ASK_AGAIN,
+            })?,
+        };
+        Err(SendError::Relay(failure))
     }
 
     async fn run(self, progress: &Progress) -> Answer {
@@ -171,6 +185,12 @@ impl Waiting {
         } else {
             self.unknown("The deadline ran out before the relay answered the end of data.")
         }
+    }
+
+    /// The service stops. `None` when nothing was sent.
+    fn cut_short(&self) -> Option<Box<RelayFailure>> {
+        (!self.progress.abandon())
+            .then(|| self.unknown("posthaste stopped before the relay answered the end of data."))
     }
 
     /// The transaction ended without an answer.

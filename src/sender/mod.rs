@@ -7,7 +7,7 @@ mod once;
 use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, time::Instant};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     mail::{Content, Mail, RecipientPolicy},
@@ -111,6 +111,12 @@ pub enum SendError {
         /// When to ask again.
         retry_after: Duration,
     },
+    /// The service stops. Nothing was sent.
+    #[error("the service is stopping")]
+    ShuttingDown {
+        /// When to ask again: another replica may serve by then.
+        retry_after: Duration,
+    },
     /// A fault in posthaste itself, before anything was sent.
     #[error("a fault in posthaste")]
     Internal,
@@ -123,6 +129,7 @@ pub struct Sender {
     once: Once,
     under_way: Arc<Semaphore>,
     tasks: TaskTracker,
+    stopping: CancellationToken,
 }
 
 /// How long to wait before asking again for a request that is under way.
@@ -139,6 +146,7 @@ impl Sender {
             once: Once::new(keep),
             under_way: Arc::new(Semaphore::new(max_under_way)),
             tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
         }
     }
 
@@ -160,7 +168,17 @@ impl Sender {
                 Claim::Kept(answer) => return replay(&answer),
                 Claim::InFlight(mut settled) => {
                     let settled = settled.wait_for(Option::is_some);
-                    match tokio::time::timeout_at(deadline.answer_by, settled).await {
+                    let settled = tokio::time::timeout_at(deadline.answer_by, settled);
+                    let settled = tokio::select! {
+                        biased;
+                        settled = settled => settled,
+                        () = self.stopping.cancelled() => {
+                            return Err(SendError::RequestInProgress {
+                                retry_after: ASK_AGAIN,
+                            });
+                        }
+                    };
+                    match settled {
                         Err(_) => {
                             return Err(SendError::RequestInProgress {
                                 retry_after: ASK_AGAIN,
@@ -192,6 +210,12 @@ impl Sender {
     /// The configured relays, by name.
     pub fn relays(&self) -> Vec<RelayStatus> {
         self.directory.statuses()
+    }
+
+    /// Answers every call at once, since nobody can wait any longer: what was
+    /// not yet sent is given up, and of the rest the outcome is unknown.
+    pub fn cut_short(&self) {
+        self.stopping.cancel();
     }
 
     /// Waits until every transaction under way has ended. New ones may still
@@ -228,12 +252,10 @@ impl Sender {
             tags: order.tags,
             composed,
             tasks: self.tasks.clone(),
+            stopping: self.stopping.clone(),
             permit,
         };
-        dispatch
-            .carry_out(ticket, deadline)
-            .await
-            .map_err(SendError::Relay)
+        dispatch.carry_out(ticket, deadline).await
     }
 
     fn target(&self, order: &Order) -> Result<smtp::Target, Refusal> {

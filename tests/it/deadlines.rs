@@ -11,13 +11,26 @@ use posthaste::{
     testrelay::{Answer, Script, Step, TestRelay},
 };
 
-use crate::service::{Service, mail_through, request};
+use crate::service::{Service, mail, mail_through, request};
 
 fn named(id: &str, port: u16) -> pb::SendMailRequest {
     pb::SendMailRequest {
         request_id: id.into(),
         ..request(mail_through(port, TlsMode::Plaintext, &["bob@example.net"]))
     }
+}
+
+/// Waits until the relay has read what follows DATA: all of it is larger than
+/// the commands together.
+async fn has_heard_the_message(relay: &TestRelay) {
+    let heard = async {
+        while relay.counters().bytes_in < 350 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), heard)
+        .await
+        .unwrap();
 }
 
 async fn relay(step: Step, answer: Answer) -> TestRelay {
@@ -161,13 +174,7 @@ async fn a_call_cancelled_after_the_end_of_data_goes_on() {
         let request = request.clone();
         async move { client.send(request, None).await }
     });
-    relay
-        .wait_for("the whole message", |relay| {
-            // The relay has read what the client wrote after DATA.
-            (relay.counters().bytes_in > 600 || relay.mails().len() == 1).then_some(())
-        })
-        .await
-        .unwrap();
+    has_heard_the_message(&relay).await;
     call.abort();
 
     let sent = service.send(request).await.unwrap();
@@ -192,4 +199,39 @@ async fn stopping_waits_for_the_transaction_under_way() {
     service.stop().await;
     let sent = call.await.unwrap().unwrap();
     assert_eq!(sent.accepted_count, 1);
+}
+
+/// A connection that just ended would be UNAVAILABLE to the caller, who would
+/// send again what the relay may have.
+#[tokio::test]
+async fn when_the_time_to_drain_is_over_every_caller_still_gets_an_answer() {
+    for (step, code, reason) in [
+        (Step::Mail(1), tonic::Code::Unavailable, "SHUTTING_DOWN"),
+        (Step::EndOfData, tonic::Code::Unknown, "OUTCOME_UNKNOWN"),
+    ] {
+        let relay = relay(step, Answer::stall()).await;
+        let service = Service::start(&format!(
+            "server.drain = \"200ms\"\n\
+             [relays.primary]\nhost = \"127.0.0.1\"\nport = {}\ntls.mode = \"plaintext\"\n",
+            relay.port()
+        ))
+        .await;
+        let mut client = service.client().await;
+        let call =
+            tokio::spawn(
+                async move { client.send(request(mail(&["bob@example.net"])), None).await },
+            );
+        let awaited = if step == Step::EndOfData {
+            "DATA"
+        } else {
+            "MAIL"
+        };
+        relay.wait_for_commands(awaited, 1).await.unwrap();
+        if step == Step::EndOfData {
+            has_heard_the_message(&relay).await;
+        }
+        service.stop().await;
+        let error = call.await.unwrap().unwrap_err();
+        assert_eq!((error.code, error.reason.as_str()), (code as i32, reason));
+    }
 }
