@@ -191,6 +191,11 @@ fn relay(
         let authenticates =
             credentials_section.has("password_file") || credentials_section.has("token_file");
         check_exposure(section, &tls_section, mode, authenticates);
+    } else if mode == TlsMode::Plaintext {
+        section.warn(format!(
+            "`{}` is `plaintext`: mails travel unencrypted, on this machine",
+            tls_section.path("mode")
+        ));
     }
     let relay = Relay {
         name: name?,

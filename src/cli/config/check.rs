@@ -175,7 +175,9 @@ mod tests {
              \x20 relay    a at a.example:465, implicit, TLS 1.3, does not authenticate\n\
              \x20 relay    b at [::1]:587, plaintext, does not authenticate, default\n\
              \x20 route    *.example.com -> a\n\
-             \x20 custom   *, port 25, 465\n"
+             \x20 custom   *, port 25, 465\n\
+             \x20 warning  `relays.b.tls.mode` is `plaintext`: mails travel unencrypted, on this \
+             machine\n"
         );
         let json = valid_json(&config);
         assert_eq!(json["relays"][0]["min_tls_version"], "1.3");

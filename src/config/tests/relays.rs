@@ -282,7 +282,7 @@ fn bad_certificates_keys_and_lists_are_told_by_file() {
 }
 
 #[test]
-fn plaintext_needs_loopback_for_credentials_and_is_warned_of_otherwise() {
+fn plaintext_is_warned_of_and_needs_loopback_for_credentials() {
     let fixture = Fixture::new();
     fixture.write("password", SECRET);
     let of = |host: &str, mode: &str, credentials: bool| {
@@ -306,7 +306,8 @@ fn plaintext_needs_loopback_for_credentials_and_is_warned_of_otherwise() {
         "localhost",
         "a.localhost",
     ] {
-        assert_eq!(of(host, "plaintext", true), Ok(0), "{host}");
+        assert_eq!(of(host, "plaintext", true), Ok(1), "{host}");
+        assert_eq!(of(host, "starttls", true), Ok(0), "{host}");
     }
     for host in [
         "smtp.example.com",
