@@ -349,7 +349,10 @@ mod tests {
             let told = pb::SendError::from(error);
             assert_eq!((told.code, told.reason.as_str()), (i32::from(code), reason));
             assert!(!told.message.is_empty());
-            let says_when = matches!(code, Code::Aborted | Code::ResourceExhausted);
+            let says_when = matches!(
+                code,
+                Code::Aborted | Code::ResourceExhausted | Code::Unavailable
+            );
             assert_eq!(told.retry_after.is_some(), says_when);
         }
     }
