@@ -23,8 +23,9 @@ use crate::{
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     /// Hands a mail over, in several transactions where `max_recipients` of
-    /// the target has it so, or the relay (RFC 9422, or as it refuses). After an error that leaves the
-    /// session in order (a refusal), [`Session::is_reusable`] is still true.
+    /// the target has it so, or the relay (RFC 9422, or as it refuses). After
+    /// an error that leaves the session in order (a refusal), a further mail
+    /// may follow once [`Session::settle`] has tidied up.
     ///
     /// Once the relay has taken the mail for somebody, the answer is `Ok`, and
     /// tells what became of each recipient.
@@ -33,7 +34,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         transaction: Transaction<'_>,
         progress: &Progress,
     ) -> Result<Delivered, Box<Error>> {
-        self.count_mail();
+        self.has_begun_message = false;
         let started = Instant::now();
         let limits = [self.max_recipients, self.extensions.max_recipients];
         let limit = limits.into_iter().flatten().min();

@@ -204,6 +204,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 standing.data_due = true;
             }
         }
+        self.mails += 1;
         self.say(&group, step, standing).await?;
         let reply = self.hear(step, standing).await?;
         if !reply.code.is_positive() {
