@@ -407,8 +407,8 @@ fn pool(section: &Section<'_>) -> PoolLimits {
         max_mails: section
             .read(Key {
                 name: "max_mails",
-                about: "How many mails one connection carries before it is closed. 1 keeps none \
-                        open.",
+                about: "How many mails one connection carries before it is closed. One that takes \
+                        several transactions counts as several. 1 keeps none open.",
                 kind: kind::count(1..=MOST_MAILS),
                 example: "20",
             })

@@ -8,8 +8,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     Choice, Connections, CustomRelay, Lease, Relay, RelayName, Settings, TlsOption,
     connectors::{Connectors, Policy},
-    health::Health,
-    health::LastSeen,
+    health::{Health, LastSeen},
     permission::Permission,
     pool::{CustomPools, Pool},
 };

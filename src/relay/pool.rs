@@ -28,7 +28,8 @@ pub struct PoolLimits {
     pub max_connections: usize,
     /// A connection that was idle for so long is closed.
     pub idle_time: Duration,
-    /// A connection that carried so many mails is closed. 1 keeps none.
+    /// A connection that carried so many mails is closed: one in several
+    /// transactions counts as several. 1 keeps none.
     pub max_mails: usize,
 }
 
@@ -78,7 +79,7 @@ pub(super) trait Keep: Send + 'static {
     /// Tidies up, within a bounded time.
     fn settle(&mut self) -> impl Future<Output = ()> + Send;
 
-    /// How many mails it has carried.
+    /// How many mails it has carried, as the relay counts them.
     fn mails(&self) -> usize;
 
     /// Ends it in good order, within a bounded time.

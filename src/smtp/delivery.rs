@@ -23,8 +23,9 @@ use crate::{
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     /// Hands a mail over, in several transactions where `max_recipients` of
-    /// the target has it so, or the relay (RFC 9422, or as it refuses). After an error that leaves the
-    /// session in order (a refusal), [`Session::is_reusable`] is still true.
+    /// the target has it so, or the relay (RFC 9422, or as it refuses). After
+    /// an error that leaves the session in order (a refusal), a further mail
+    /// may follow once [`Session::settle`] has tidied up.
     ///
     /// Once the relay has taken the mail for somebody, the answer is `Ok`, and
     /// tells what became of each recipient.
@@ -33,7 +34,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         transaction: Transaction<'_>,
         progress: &Progress,
     ) -> Result<Delivered, Box<Error>> {
-        self.count_mail();
+        self.has_begun_message = false;
         let started = Instant::now();
         let limits = [self.max_recipients, self.extensions.max_recipients];
         let limit = limits.into_iter().flatten().min();
@@ -162,28 +163,41 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Delivery<'_, IO> {
             let Some(next) = parts.pop_front().filter(|_| may_go_on) else {
                 return so_far;
             };
-            if !self.is_in_order().await {
-                return self.interrupted(so_far).await;
+            let cause = self.session.put_in_order().await;
+            if !self.session.is_reusable() {
+                return self.interrupted(so_far, cause).await;
             }
             part = next;
             taken = so_far.ok();
         }
     }
 
-    /// Hears why the relay does not wait for the next transaction.
-    async fn interrupted(&mut self, so_far: Result<Taken, Halt>) -> Result<Taken, Halt> {
-        let taken = so_far?;
-        if taken.partial_failure.is_some() || self.session.connection.is_quiet() {
-            return Ok(taken);
+    /// The relay does not wait for the next transaction. `cause` is why, where
+    /// that is known; else it is what the relay has said unasked.
+    async fn interrupted(
+        &mut self,
+        so_far: Result<Taken, Halt>,
+        cause: Option<Halt>,
+    ) -> Result<Taken, Halt> {
+        let cause = match cause {
+            Some(halt) => halt,
+            None if self.session.connection.is_quiet() => return so_far,
+            None => {
+                // Whatever it is, no later reply can be relied on.
+                self.session.is_usable = false;
+                let step = Step::enter(self.progress, Stage::MailFrom, LAST_WORDS);
+                self.session.interruption(&step).await
+            }
+        };
+        let cause = Halt::new(Stage::MailFrom, cause.kind);
+        match so_far {
+            Ok(taken) => Ok(Taken {
+                partial_failure: taken.partial_failure.or(Some(cause)),
+                ..taken
+            }),
+            // Those that were not asked for are not refused.
+            Err(_) => Err(cause),
         }
-        // Whatever it is, no later reply can be relied on.
-        self.session.is_usable = false;
-        let step = Step::enter(self.progress, Stage::MailFrom, LAST_WORDS);
-        let halt = self.session.interruption(&step).await;
-        Ok(Taken {
-            partial_failure: Some(halt),
-            ..taken
-        })
     }
 
     /// Asks the relay about everybody before anything is sent, since a mail

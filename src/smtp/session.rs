@@ -39,14 +39,15 @@ pub struct Session<IO = TcpStream> {
     pub(super) is_usable: bool,
     /// What a refused transaction left to be tidied up.
     pub(super) unsettled: Option<Standing>,
-    /// Whether octets of the message may be written, in the transaction under
-    /// way or in the last one.
+    /// Whether octets of the message may be written, for the mail under way or
+    /// for the last one, in whichever of its transactions.
     pub(super) has_begun_message: bool,
     target: Target,
     place: Place,
     tls: Option<TlsSession>,
     timings: Timings,
-    mails: usize,
+    /// Transactions that were begun.
+    pub(super) mails: usize,
     has_rested: bool,
 }
 
@@ -145,7 +146,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         self.is_usable && !self.connection.is_interrupted()
     }
 
-    /// How many mails it has carried, or begun to carry.
+    /// How many mails it has carried, or begun to carry, as the relay counts
+    /// them: each transaction is one.
     pub fn mails(&self) -> usize {
         self.mails
     }
@@ -177,12 +179,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         };
         // Whatever comes of it, the session is over.
         let _ = step.wait(farewell).await;
-    }
-
-    /// A mail is to be sent.
-    pub(super) fn count_mail(&mut self) {
-        self.mails += 1;
-        self.has_begun_message = false;
     }
 
     pub(super) fn time_transactions(&mut self, elapsed: Duration) {

@@ -118,6 +118,7 @@ mod tests {
             with(|it| it.mechanisms = Mechanisms::new(vec![Mechanism::Plain]).unwrap()),
             with(|it| it.ehlo_name = "other.example.com".into()),
             with(|it| it.limits.mail = Duration::from_secs(1)),
+            with(|it| it.max_recipients = NonZeroUsize::new(1)),
         ];
         for (number, other) in others.iter().enumerate() {
             assert!(!base.is_same_as(other), "{number}");

@@ -118,9 +118,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     /// Leaves a session whose last transaction was refused in order, within a
     /// bounded time. [`Session::is_reusable`] tells whether that went well.
     pub async fn settle(&mut self) {
-        if let Some(standing) = self.unsettled.take() {
-            self.is_usable = self.tidy_up(standing).await;
-        }
+        self.put_in_order().await;
+    }
+
+    /// As [`Session::settle`]. What the relay did instead, if it did not go well
+    /// for its sake.
+    pub(super) async fn put_in_order(&mut self) -> Option<Halt> {
+        let standing = self.unsettled.take()?;
+        let outcome = self.tidy_up(standing).await;
+        self.is_usable = matches!(outcome, Ok(true));
+        outcome.err()
     }
 
     /// Asks the relay about the recipients of a transaction, and takes it back
@@ -204,6 +211,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 standing.data_due = true;
             }
         }
+        self.mails += 1;
         self.say(&group, step, standing).await?;
         let reply = self.hear(step, standing).await?;
         if !reply.code.is_positive() {
@@ -256,13 +264,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     /// Ends a transaction in which everything had its reply.
     async fn take_back(&mut self, progress: &Progress) -> Result<(), Halt> {
         let step = Step::enter(progress, Stage::RcptTo, self.limits.rcpt);
-        let reply = self.connection.ask(&Commands::rset(), &step).await?;
-        match reply.code {
-            code if code.is_positive() => Ok(()),
-            ReplyCode::CLOSING => Err(refused(&step, reply)),
-            // RFC 5321 section 4.1.1.5: there is nothing to refuse.
-            _ => Err(step.halt(Kind::Unexpected(reply))),
-        }
+        self.reset(&step).await
     }
 
     /// Sends DATA and the message, and hears whether the relay takes it.
@@ -345,9 +347,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
 
     /// Hears the replies that are due, and ends what is open. Whether the
     /// session is in order then.
-    async fn tidy_up(&mut self, standing: Standing) -> bool {
+    async fn tidy_up(&mut self, standing: Standing) -> Result<bool, Halt> {
         if standing.in_data {
-            return false;
+            return Ok(false);
         }
         let nobody = Progress::default();
         let limit = self.limits.mail.min(TIDY_UP_LIMIT);
@@ -357,8 +359,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             for _ in 0..standing.due {
                 replies.push(self.connection.reply(&step).await?);
             }
-            if replies.iter().any(|reply| reply.code == ReplyCode::CLOSING) {
-                return Ok(false);
+            let closing = |reply: &&Reply| reply.code == ReplyCode::CLOSING;
+            if let Some(reply) = replies.iter().find(closing) {
+                return Err(refused(&step, reply.clone()));
             }
             let to_data = replies.last().filter(|_| standing.data_due);
             match to_data {
@@ -368,22 +371,31 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                     if replies.iter().any(|reply| reply.code.is_positive()) {
                         return Ok(false);
                     }
-                    let reply = self.connection.ask(&Commands::lone_dot(), &step).await?;
-                    Ok(reply.code != ReplyCode::CLOSING && state(&reply).is_some())
+                    match self.connection.ask(&Commands::lone_dot(), &step).await? {
+                        reply if reply.code == ReplyCode::CLOSING => Err(refused(&step, reply)),
+                        reply if state(&reply).is_some() => Ok(true),
+                        reply => Err(step.halt(Kind::Unexpected(reply))),
+                    }
                 }
                 // Whether it waits for the message now cannot be known.
                 Some(reply) if reply.code.is_positive() || reply.code.is_intermediate() => {
                     Ok(false)
                 }
-                _ if standing.is_open => {
-                    let reply = self.connection.ask(&Commands::rset(), &step).await?;
-                    Ok(reply.code.is_positive())
-                }
+                _ if standing.is_open => self.reset(&step).await.map(|()| true),
                 _ => Ok(true),
             }
         };
-        let outcome: Result<Result<bool, Halt>, _> = step.wait(tidy).await;
-        matches!(outcome, Ok(Ok(true)))
+        step.wait(tidy).await.flatten()
+    }
+
+    async fn reset(&mut self, step: &Step<'_>) -> Result<(), Halt> {
+        let reply = self.connection.ask(&Commands::rset(), step).await?;
+        match reply.code {
+            code if code.is_positive() => Ok(()),
+            ReplyCode::CLOSING => Err(refused(step, reply)),
+            // RFC 5321 section 4.1.1.5: there is nothing to refuse.
+            _ => Err(step.halt(Kind::Unexpected(reply))),
+        }
     }
 
     async fn say(

@@ -119,6 +119,44 @@ async fn a_mail_that_some_have_is_not_sent_again_under_its_id() {
 }
 
 #[tokio::test]
+async fn a_warm_connection_that_is_lost_between_two_transactions_is_not_replaced() {
+    let relay = relay(Script::new().nth(4, Step::AnyMail, Answer::close())).await;
+    let service = service(&relay, 1).await;
+    service.send(named("", 2)).await.unwrap();
+    let sent = service.send(named("", 3)).await.unwrap();
+    assert!(sent.session.unwrap().reused);
+    assert_eq!(
+        states(&sent.recipients),
+        [State::Accepted, State::NotSent, State::NotSent]
+    );
+    let failure = sent.partial_failure.unwrap();
+    assert_eq!(failure.reason(), Reason::ConnectionLost);
+    assert_eq!(relay.counters().connections, 1);
+    assert_eq!(relay.mails().len(), 3);
+
+    // What is left of it is not used again.
+    service.send(named("", 1)).await.unwrap();
+    assert_eq!(relay.counters().connections, 2);
+}
+
+#[tokio::test]
+async fn each_transaction_counts_among_the_mails_of_a_connection() {
+    let relay = relay(Script::new()).await;
+    let service = Service::start(&format!(
+        "[relays.primary]\nhost = \"127.0.0.1\"\nport = {}\ntls.mode = \"plaintext\"\n\
+         max_recipients = 1\npool.max_mails = 3\n",
+        relay.port()
+    ))
+    .await;
+    for _ in 0..3 {
+        service.send(named("", 2)).await.unwrap();
+    }
+    // A mail is not torn apart: the second one goes over what is left.
+    let by_session: Vec<_> = relay.mails().iter().map(|mail| mail.session).collect();
+    assert_eq!(by_session, [1, 1, 1, 1, 2, 2]);
+}
+
+#[tokio::test]
 async fn a_mail_that_nobody_has_may_be_sent_again_under_its_id() {
     let refusal = Answer::reply("450 4.2.1 greylisted");
     let script = (1..=4).fold(Script::new(), |script, n| {

@@ -47,6 +47,15 @@ pub(super) struct Kind {
 }
 
 impl Kind {
+    /// The mechanisms that it offers.
+    pub(super) fn mechanisms(&self) -> impl Iterator<Item = &'static str> {
+        let auth = self
+            .offers
+            .iter()
+            .find_map(|line| line.strip_prefix("AUTH "));
+        auth.unwrap_or_default().split(' ')
+    }
+
     pub(super) fn offers(&self, line: &str) -> bool {
         self.offers.contains(&line)
     }
@@ -59,7 +68,7 @@ pub(super) static POSTFIX: Kind = Kind {
         "SIZE 2097152",
         "VRFY",
         "ETRN",
-        "AUTH PLAIN LOGIN",
+        "AUTH SCRAM-SHA-256 CRAM-MD5 PLAIN LOGIN",
         "ENHANCEDSTATUSCODES",
         "8BITMIME",
         "DSN",

@@ -9,7 +9,7 @@ use posthaste::api::pb::{
 
 use super::{
     fixture::{Relay, SIZE_LIMIT},
-    service::{IMPLICIT, STARTTLS, Service, failure, mail, raw_mail},
+    service::{IMPLICIT, STARTTLS, Service, by, failure, mail, raw_mail},
 };
 
 fn address(email: &str, display_name: &str) -> Address {
@@ -227,6 +227,19 @@ pub(super) async fn a_mail_to_many_arrives_for_each(relay: &Relay) {
     for to in to {
         let mail = relay.delivered(to).await.bytes;
         assert!(mail.ends_with(b"\n\nto each\n"));
+    }
+}
+
+/// Above all, SCRAM against a server side that is not our own.
+pub(super) async fn each_mechanism_that_is_offered_logs_in(relay: &Relay) {
+    let service = Service::start(relay).await;
+    for mechanism in relay.kind.mechanisms() {
+        let to = format!("box-{}@example.com", by(mechanism));
+        let raw = "From: a@example.com\r\n\r\ntext\r\n";
+        let mail = raw_mail(raw, "a@example.com", &[to.as_str()]);
+        let sent = service.send(&by(mechanism), mail).await;
+        sent.unwrap_or_else(|status| panic!("{mechanism}: {status:?}"));
+        relay.delivered(&to).await;
     }
 }
 

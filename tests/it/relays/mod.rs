@@ -48,6 +48,7 @@ cases! {
         mails_sent_at_the_same_time_do_not_mix
         a_mail_to_many_arrives_for_each
         a_mail_from_nobody_arrives
+        each_mechanism_that_is_offered_logs_in
         the_largest_mail_arrives;
     odd:
         odd_mails_arrive_unchanged;

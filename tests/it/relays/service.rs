@@ -32,6 +32,31 @@ pub(super) const UNTRUSTED: &str = "untrusted";
 /// Implicit TLS at the port for STARTTLS.
 pub(super) const WRONG_PORT: &str = "wrong-port";
 
+/// The STARTTLS port, where nothing but that mechanism may be used.
+pub(super) fn by(mechanism: &str) -> String {
+    format!("by-{}", mechanism.to_ascii_lowercase())
+}
+
+/// A relay for each mechanism that the real one offers.
+fn by_mechanisms(relay: &Relay, ca: &str, password: &str) -> String {
+    let port = relay.starttls_port;
+    let relays = relay.kind.mechanisms().map(|mechanism| {
+        format!(
+            r#"
+            [relays.{}]
+            host = "localhost"
+            port = {port}
+            auth_mechanisms = ["{}"]
+            tls = {{ ca_file = "{ca}" }}
+            credentials = {{ username = "{USERNAME}", password_file = "{password}" }}
+            "#,
+            by(mechanism),
+            mechanism.to_ascii_lowercase(),
+        )
+    });
+    relays.collect::<Vec<_>>().concat()
+}
+
 /// `posthaste serve`, stopped when dropped.
 pub(super) struct Service {
     client: MailServiceClient<Channel>,
@@ -70,7 +95,7 @@ impl Service {
         let implicit = relay.implicit_port;
         let config = file(
             "posthaste.toml",
-            &format!(
+            &(format!(
                 r#"
                 default_relay = "{STARTTLS}"
 
@@ -109,7 +134,7 @@ impl Service {
                 port = {starttls}
                 tls = {{ mode = "implicit", ca_file = "{ca}" }}
                 "#
-            ),
+            ) + &by_mechanisms(relay, &ca, &password)),
         );
 
         let mut child = Command::new(env!("CARGO_BIN_EXE_posthaste"))

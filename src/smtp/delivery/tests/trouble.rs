@@ -229,3 +229,31 @@ async fn once_a_part_is_committed_the_mail_can_no_longer_be_given_up() {
     assert!(!gave_up);
     assert_eq!(states(&sent.unwrap().recipients), [Accepted; 3]);
 }
+
+#[tokio::test]
+async fn a_relay_that_ends_the_session_on_the_way_to_the_next_part_is_told_of() {
+    let unknown = Answer::reply("550 5.1.1 no such user");
+    for (ending, reason) in [
+        (
+            Answer::reply("421 4.7.0 too many errors").then(Answer::close()),
+            Reason::RelayClosing,
+        ),
+        (Answer::close(), Reason::ConnectionLost),
+        (Answer::reply("502 5.5.1 what"), Reason::ReplyMalformed),
+    ] {
+        for relay in relays() {
+            let script = Script::new().at(At::Rset, ending.clone());
+            let relay = start(relay, script.clone().nth(2, At::AnyRcpt, unknown.clone())).await;
+            let sent = send_to(&relay, 3, Some(1)).await.unwrap();
+            assert_eq!(states(&sent.recipients), [Accepted, Rejected, NotSent]);
+            let failure = sent.partial_failure.unwrap().into_failure();
+            assert_eq!((failure.reason, failure.stage), (reason, Stage::MailFrom));
+
+            // Trying again is of use to who was not asked for.
+            relay.play(script.nth(1, At::AnyRcpt, unknown.clone()));
+            let failure = send_to(&relay, 2, Some(1)).await.unwrap_err();
+            assert_eq!((failure.reason, failure.stage), (reason, Stage::MailFrom));
+            assert_eq!(states(&failure.recipients), [Rejected, NotSent]);
+        }
+    }
+}

@@ -12,7 +12,7 @@ cat >"$dir/etc/sasl/smtpd.conf" <<CONF
 pwcheck_method: auxprop
 auxprop_plugin: sasldb
 sasldb_path: $dir/data/sasldb2
-mech_list: PLAIN LOGIN
+mech_list: SCRAM-SHA-256 CRAM-MD5 PLAIN LOGIN
 CONF
 saslpasswd2 -p -c -f "$dir/data/sasldb2" -u localhost "$username" <<<"$password"
 chown postfix "$dir/data/sasldb2"
