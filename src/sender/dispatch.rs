@@ -119,11 +119,9 @@ impl Dispatch {
             failure.remedies = relay::remedies(&failure, &self.target);
             failure
         };
-        let (result, facts) = self.converse(progress).await.map_err(explain)?;
+        let (result, session) = self.converse(progress).await.map_err(explain)?;
         drop(self.permit);
         let delivered = result.map_err(explain)?;
-        let mut session: Session = facts;
-        session.timings.transaction = Some(delivered.elapsed);
         Ok(Sent {
             message_id: self.composed.message_id,
             reply: delivered.reply,

@@ -56,7 +56,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             }) => Ok(Delivered {
                 reply,
                 recipients,
-                elapsed,
                 partial_failure: partial_failure.map(|halt| self.error(halt, Vec::new())),
             }),
             Err(halt) => Err(self.error(halt, recipients)),

@@ -58,8 +58,6 @@ pub struct Delivered {
     pub reply: Reply,
     /// Every recipient, in envelope order, each with the reply that decided it.
     pub recipients: Vec<RecipientResult>,
-    /// How long it took, from the first MAIL FROM.
-    pub elapsed: Duration,
     /// Why the mail went to some only, where a transaction failed for another
     /// reason than its recipients.
     pub partial_failure: Option<Box<Error>>,
