@@ -2,6 +2,7 @@
 //! knowledge of gRPC. Every layer fills them in; `api::render` shows them to
 //! the caller and `telemetry` to the operator.
 
+mod check;
 mod failure;
 mod reason;
 mod remedy;
@@ -10,6 +11,7 @@ mod session;
 mod stage;
 mod tls;
 
+pub use check::{Check, Enumeration, Port, Walked, Warning, WarningCode};
 pub use failure::{Acceptance, Confidence, ConnectAttempt, Fault, RelayFailure, Retry};
 pub use reason::{Reason, RelayOrigin};
 pub use remedy::{Action, Party, Remedy};
@@ -17,5 +19,6 @@ pub use reply::{EnhancedStatusCode, RecipientResult, RecipientState, Reply, Repl
 pub use session::{RelayEndpoint, Session, Timings};
 pub use stage::Stage;
 pub use tls::{
-    AlertDirection, Certificate, TlsAlert, TlsEvidence, TlsMode, TlsOffer, TlsSession, TlsVersion,
+    AlertDirection, Certificate, Flaw, TlsAlert, TlsEvidence, TlsMode, TlsOffer, TlsProbe,
+    TlsSession, TlsVersion,
 };

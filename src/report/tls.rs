@@ -5,6 +5,8 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use strum::{Display, EnumIter, EnumString, VariantNames};
 
+use super::{Confidence, Reason};
+
 /// When TLS starts on a connection to a relay.
 #[derive(
     Clone,
@@ -156,8 +158,42 @@ pub struct TlsEvidence {
     pub certificates: Vec<Certificate>,
     /// The first bytes that came where TLS should have been, at most 64.
     pub first_bytes: Bytes,
+    /// Handshakes that were tried afterwards, to tell causes apart.
+    pub probes: Vec<TlsProbe>,
+    /// What else is wrong with the chain, the worst first.
+    pub flaws: Vec<Flaw>,
     /// Where the trust anchors came from: `system`, `bundled` or `file`.
     pub trust_source: &'static str,
     /// The result type of SMTP TLS Reporting (RFC 8460 section 4.3).
     pub tls_rpt_result_type: Option<&'static str>,
+}
+
+/// One handshake that a probe tried, and what came of it.
+#[derive(Clone, Debug)]
+pub struct TlsProbe {
+    /// What the probe changed, such as `tls12-only` or `port-465-implicit`.
+    pub name: String,
+    /// How TLS was to start.
+    pub mode: TlsMode,
+    /// The TCP port.
+    pub port: u16,
+    /// Whether the relay went along.
+    pub succeeded: bool,
+    /// What was settled, as far as it got.
+    pub session: Option<TlsSession>,
+    /// Why it failed, where that is known.
+    pub reason: Option<Reason>,
+    /// The alert that the relay answered with.
+    pub alert: Option<TlsAlert>,
+}
+
+/// Something that is wrong with a chain of certificates.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Flaw {
+    /// What is wrong.
+    pub reason: Reason,
+    /// How that is known.
+    pub confidence: Confidence,
+    /// One sentence in English with the facts.
+    pub summary: String,
 }

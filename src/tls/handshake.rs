@@ -158,6 +158,8 @@ impl Connector {
             negotiated: settled.or_else(|| self.negotiated(&opening, mode)),
             certificates: chain.map(|der| certificate::describe(der)).collect(),
             first_bytes,
+            probes: Vec::new(),
+            flaws: Vec::new(),
             trust_source: self.0.trust_source,
             tls_rpt_result_type: reason::tls_rpt_result_type(finding.reason),
         };

@@ -10,7 +10,7 @@ fn docs() -> PathBuf {
 }
 
 fn page(reason: Reason) -> String {
-    let path = docs().join(format!("errors/{}.md", reason.name()));
+    let path = docs().join(format!("failures/{}.md", reason.name()));
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -41,7 +41,7 @@ fn row(reason: Reason) -> String {
 #[test]
 fn every_reason_has_its_page_and_every_page_its_reason() {
     let names: BTreeSet<_> = Reason::iter().map(|r| format!("{}.md", r.name())).collect();
-    let pages: BTreeSet<_> = fs::read_dir(docs().join("errors"))
+    let pages: BTreeSet<_> = fs::read_dir(docs().join("failures"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
@@ -50,12 +50,12 @@ fn every_reason_has_its_page_and_every_page_its_reason() {
 
 #[test]
 fn the_tables_say_what_the_code_says() {
-    let index = fs::read_to_string(docs().join("errors.md")).unwrap();
+    let index = fs::read_to_string(docs().join("failures.md")).unwrap();
     for reason in Reason::iter() {
         let (name, row) = (reason.name(), row(reason));
-        let link = format!("| [{name}](errors/{name}.md) |");
+        let link = format!("| [{name}](failures/{name}.md) |");
         let lines: Vec<_> = index.lines().filter(|l| l.starts_with(&link)).collect();
-        assert_eq!(lines.len(), 1, "{name} in errors.md");
+        assert_eq!(lines.len(), 1, "{name} in failures.md");
         assert!(lines[0].ends_with(&row), "{name}: {row} in {}", lines[0]);
 
         let page = page(reason);
@@ -126,8 +126,8 @@ fn the_pages_name_settings_that_exist() {
         }
     }
     assert!(count > 50, "only {count} settings were found");
-    let index = fs::read_to_string(docs().join("errors.md")).unwrap();
+    let index = fs::read_to_string(docs().join("failures.md")).unwrap();
     for setting in settings(&index) {
-        assert!(exists(setting), "errors.md: `{setting}`");
+        assert!(exists(setting), "failures.md: `{setting}`");
     }
 }

@@ -70,17 +70,33 @@ fn evidence(evidence: &report::TlsEvidence) -> pb::TlsEvidence {
     pb::TlsEvidence {
         mode: evidence.mode as i32,
         server_name: evidence.server_name.clone(),
-        alert: evidence.alert.as_ref().map(|alert| pb::TlsAlert {
-            direction: alert.direction as i32,
-            code: alert.code.into(),
-            name: alert.name.clone(),
-        }),
+        alert: evidence.alert.as_ref().map(alert),
         offered: Some(offer(&evidence.offered)),
         negotiated: evidence.negotiated.as_ref().map(tls_session),
         certificates: chain.map(certificate).collect(),
         first_bytes: first_bytes.slice(..first_bytes.len().min(MAX_FIRST_BYTES)),
-        probes: Vec::new(),
+        probes: evidence.probes.iter().map(probe).collect(),
         trust_source: evidence.trust_source.to_owned(),
+    }
+}
+
+fn alert(alert: &report::TlsAlert) -> pb::TlsAlert {
+    pb::TlsAlert {
+        direction: alert.direction as i32,
+        code: alert.code.into(),
+        name: alert.name.clone(),
+    }
+}
+
+fn probe(probe: &report::TlsProbe) -> pb::TlsProbe {
+    pb::TlsProbe {
+        name: probe.name.clone(),
+        mode: probe.mode as i32,
+        port: probe.port.into(),
+        succeeded: probe.succeeded,
+        session: probe.session.as_ref().map(tls_session),
+        reason: probe.reason.map_or(0, |reason| reason as i32),
+        alert: probe.alert.as_ref().map(alert),
     }
 }
 

@@ -96,6 +96,8 @@ fn evidence(certificates: Vec<Certificate>) -> TlsEvidence {
         negotiated: None,
         certificates,
         first_bytes: Bytes::new(),
+        probes: Vec::new(),
+        flaws: Vec::new(),
         trust_source: "system",
         tls_rpt_result_type: Some("certificate-expired"),
     }

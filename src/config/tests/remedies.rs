@@ -71,6 +71,8 @@ fn a_remedy_names_a_setting_that_exists_and_a_value_that_it_takes() {
                 negotiated: None,
                 certificates: vec![leaf()],
                 first_bytes: Bytes::new(),
+                probes: Vec::new(),
+                flaws: Vec::new(),
                 trust_source: "system",
                 tls_rpt_result_type: None,
             })),
