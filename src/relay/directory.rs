@@ -210,6 +210,10 @@ impl Directory {
             limits: relay.limits,
             max_recipients: relay.max_recipients,
             resolver: self.resolver.clone(),
+            probing: smtp::Probing {
+                is_on: relay.probe,
+                ..smtp::Probing::default()
+            },
         })
     }
 
@@ -246,6 +250,7 @@ impl Directory {
             limits: custom.limits,
             max_recipients: custom.max_recipients,
             resolver: self.resolver.clone(),
+            probing: custom.probing(&relay.host),
         })
     }
 

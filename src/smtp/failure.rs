@@ -6,6 +6,7 @@ use super::{
     Error, Host,
     auth::Fault,
     error::{Foreign, Kind, Local},
+    probe::Hello,
     reply::BadReply,
 };
 use crate::report::{
@@ -49,7 +50,10 @@ impl Error {
         match self.kind {
             Kind::Refused { reply, .. } | Kind::Unexpected(reply) => failure.reply = Some(reply),
             Kind::Connect(attempts) => failure.connect_attempts = attempts,
-            Kind::Silent { .. } => failure.alternatives = vec![Reason::TlsOnPlaintextPort],
+            Kind::Silent { asked: false, .. } => {
+                failure.alternatives = vec![Reason::TlsOnPlaintextPort];
+            }
+            Kind::TlsFirst(hello) => failure.tls = Some(hello.evidence),
             Kind::ExtensionMissing(keyword) => failure.missing_extension = Some(keyword),
             Kind::Tls(handshake) => {
                 failure.alternatives = handshake.alternatives;
@@ -80,15 +84,25 @@ impl Error {
             Kind::Timeout { limit } => {
                 format!("The time limit of {limit:?} ran out while {activity} ({relay}).")
             }
-            Kind::Silent { waited, closed } => format!(
-                "{relay} said nothing for {} s{}; it is slow, or waits for TLS to begin.",
+            Kind::Silent {
+                waited,
+                closed,
+                asked,
+            } => format!(
+                "{relay} said nothing for {} s{}; it is slow{}",
                 waited.as_secs(),
                 if *closed {
                     " and closed the connection"
                 } else {
                     ""
+                },
+                if *asked {
+                    ": a TLS hello was not answered either."
+                } else {
+                    ", or waits for TLS to begin."
                 }
             ),
+            Kind::TlsFirst(hello) => tls_first_summary(&relay, hello),
             Kind::Abandoned => {
                 format!("The transaction with {relay} was given up while {activity}.")
             }
@@ -191,7 +205,7 @@ impl Kind {
             Self::BadReply(BadReply::NoCode | BadReply::MixedCodes) | Self::Unexpected(_) => {
                 Reason::ReplyMalformed
             }
-            Self::Foreign(Foreign::Tls) => Reason::TlsOnPlaintextPort,
+            Self::Foreign(Foreign::Tls) | Self::TlsFirst(_) => Reason::TlsOnPlaintextPort,
             Self::Foreign(Foreign::Protocol(_) | Foreign::Unknown) => Reason::NotSmtp,
             Self::StarttlsMissing { stripped: false } => Reason::StarttlsNotOffered,
             Self::StarttlsMissing { stripped: true } => Reason::StarttlsStripped,
@@ -211,7 +225,8 @@ impl Kind {
     fn confidence(&self, stage: Stage) -> Confidence {
         match self {
             Self::Tls(handshake) => handshake.confidence,
-            Self::Silent { .. } => Confidence::Ambiguous,
+            Self::Silent { asked: false, .. } => Confidence::Ambiguous,
+            Self::Silent { asked: true, .. } | Self::TlsFirst(_) => Confidence::Probed,
             Self::Closed { heard: true } if stage == Stage::Ehlo => Confidence::Inferred,
             Self::StarttlsMissing { stripped: true } | Self::Foreign(Foreign::Unknown) => {
                 Confidence::Inferred
@@ -314,6 +329,18 @@ fn connect_summary(relay: &str, attempts: &[ConnectAttempt]) -> String {
         );
     }
     format!("Could not connect to {relay}: {tried}.")
+}
+
+fn tls_first_summary(relay: &str, hello: &Hello) -> String {
+    let answer = format!(
+        "{relay} does not greet in plaintext, and answers a TLS hello at once: it expects implicit \
+         TLS"
+    );
+    match (&hello.trouble, hello.settled()) {
+        (Some(trouble), _) => format!("{answer}. That would fail in turn: {trouble}"),
+        (None, Some(settled)) => format!("{answer} ({settled})."),
+        (None, None) => format!("{answer}."),
+    }
 }
 
 fn foreign_summary(relay: &str, foreign: Foreign) -> String {

@@ -20,7 +20,7 @@ use super::{
     offer::{self, offer},
     opening::Opening,
     policy::Policy,
-    reason::{self, Facts, TimeLimit},
+    reason::{self, Facts, TimeLimit, tls_rpt_result_type},
     record::Recorder,
     version,
     witness::{Seen, Witness},
@@ -161,15 +161,33 @@ impl Connector {
             probes: Vec::new(),
             flaws: Vec::new(),
             trust_source: self.0.trust_source,
-            tls_rpt_result_type: reason::tls_rpt_result_type(finding.reason),
+            tls_rpt_result_type: tls_rpt_result_type(finding.reason),
         };
         HandshakeError {
             reason: finding.reason,
             confidence: finding.confidence,
             alternatives: finding.alternatives,
             summary: finding.summary,
+            heard_tls: opening.is_tls(),
             evidence: Box::new(evidence),
             source: error,
+        }
+    }
+
+    /// What can be told of a failure with `reason` before any handshake.
+    pub fn evidence(&self, mode: TlsMode, reason: Reason) -> TlsEvidence {
+        TlsEvidence {
+            mode,
+            server_name: self.0.server_name.to_str().into_owned(),
+            alert: None,
+            offered: self.0.offer.clone(),
+            negotiated: None,
+            certificates: Vec::new(),
+            first_bytes: Bytes::new(),
+            probes: Vec::new(),
+            flaws: Vec::new(),
+            trust_source: self.0.trust_source,
+            tls_rpt_result_type: tls_rpt_result_type(reason),
         }
     }
 

@@ -197,7 +197,7 @@ fn of_tls_error(error: &Error, facts: &Facts<'_>) -> Finding {
 
 /// The result type of SMTP TLS Reporting that a reason falls under (RFC 8460
 /// section 4.3).
-pub(super) fn tls_rpt_result_type(reason: Reason) -> Option<&'static str> {
+pub fn tls_rpt_result_type(reason: Reason) -> Option<&'static str> {
     Some(match reason {
         Reason::CertNameMismatch | Reason::CertNoSan | Reason::SmtpIntercepted => {
             "certificate-host-mismatch"
