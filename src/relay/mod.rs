@@ -3,6 +3,7 @@
 
 mod connectors;
 mod credentials;
+mod diagnosis;
 mod directory;
 mod health;
 mod lease;

@@ -34,7 +34,7 @@ impl Error {
             reason,
             stage: self.stage,
             origin: self.origin,
-            retry_after: (reason.retry() == Retry::Later).then(|| retry_after(reason)),
+            retry_after: retry_after(reason),
             confidence,
             alternatives: Vec::new(),
             summary,
@@ -292,14 +292,15 @@ fn telling(attempts: &[ConnectAttempt]) -> Reason {
     .unwrap_or(Reason::ConnectUnreachable)
 }
 
-/// When trying again may help. A relay that puts off unknown senders
+/// When trying again may help, if time alone may. A relay that puts off unknown senders
 /// (greylisting) wants to see them again after a minute at the earliest.
-fn retry_after(reason: Reason) -> Duration {
-    Duration::from_secs(match reason {
+pub(super) fn retry_after(reason: Reason) -> Option<Duration> {
+    let seconds = match reason {
         Reason::Deferred => 60,
         Reason::RelayClosing | Reason::AuthTemporary | Reason::StarttlsRefusedTemporary => 30,
         _ => 5,
-    })
+    };
+    (reason.retry() == Retry::Later).then(|| Duration::from_secs(seconds))
 }
 
 /// `host:port`, with IPv6 addresses in brackets.

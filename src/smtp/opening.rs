@@ -45,11 +45,7 @@ impl Opening<'_> {
         &mut self,
         io: IO,
     ) -> Result<(Connection<IO>, Extensions), Halt> {
-        let name: EhloName = self
-            .target
-            .ehlo_name
-            .parse()
-            .map_err(|local| Halt::new(Stage::Ehlo, Kind::Local(local)))?;
+        let name = self.ehlo_name()?;
         let (mut connection, extensions) = match self.target.mode {
             TlsMode::Implicit => {
                 let mut connection = self.handshake(io).await?;
@@ -69,6 +65,28 @@ impl Opening<'_> {
         let outcome = self.authenticate(&mut connection, &extensions).await;
         or_leave(&mut connection, outcome)?;
         Ok((connection, extensions))
+    }
+
+    /// Gets a connection to where TLS begins after STARTTLS.
+    pub(super) async fn until_tls<IO: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        io: IO,
+    ) -> Result<IO, Halt> {
+        let name = self.ehlo_name()?;
+        let mut connection = Connection::new(Stream::Plain(io));
+        let outcome = self.begin_plain(&mut connection, &name).await;
+        let stays_plain = or_leave(&mut connection, outcome)?.is_some();
+        let io = if stays_plain {
+            Err(Kind::StarttlsMissing { stripped: false })
+        } else {
+            connection.into_plain()
+        };
+        io.map_err(|kind| Halt::new(Stage::Starttls, kind))
+    }
+
+    fn ehlo_name(&self) -> Result<EhloName, Halt> {
+        let name = self.target.ehlo_name.parse();
+        name.map_err(|local| Halt::new(Stage::Ehlo, Kind::Local(local)))
     }
 
     async fn introduce<IO: AsyncRead + AsyncWrite + Unpin>(

@@ -62,14 +62,22 @@ impl Session<TcpStream> {
     /// Connects, starts TLS as the target's mode has it, and authenticates.
     pub async fn open(target: &Target, progress: &Progress) -> Result<Self, Box<Error>> {
         let mut timings = Timings::default();
-        let (stream, ip) = reach(target, progress, &mut timings)
-            .await
-            .map_err(|halt| Place::of(target, None).error(halt, Vec::new()))?;
+        let (stream, ip) = reach(target, progress, &mut timings).await?;
         Self::begin(stream, ip, target, progress, timings).await
     }
 }
 
-async fn reach(
+/// Resolves and connects.
+pub(super) async fn reach(
+    target: &Target,
+    progress: &Progress,
+    timings: &mut Timings,
+) -> Result<(TcpStream, IpAddr), Box<Error>> {
+    let reached = resolve_and_connect(target, progress, timings).await;
+    reached.map_err(|halt| Place::of(target, None).error(halt, Vec::new()))
+}
+
+async fn resolve_and_connect(
     target: &Target,
     progress: &Progress,
     timings: &mut Timings,

@@ -1,0 +1,231 @@
+//! What further connections could tell about a failure, and what they told.
+
+use std::{net::IpAddr, time::Duration};
+
+use futures_util::future::{join, join_all};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Door, trials};
+use crate::{
+    report::{Reason, RelayFailure, Stage, TlsEvidence, TlsMode, TlsProbe},
+    smtp::{Error, Target, TimeLimits, error::Kind, failure::retry_after},
+    tls::{self, Inquiry, Verdict},
+};
+
+/// How many connections one failure is cause for, at most.
+const CONNECTIONS: usize = 8;
+/// So many of them are kept back from the inquiry, for what may work instead.
+const KEPT_FOR_DOORS: usize = 2;
+/// How long it may take in all.
+const TIME: Duration = Duration::from_secs(5);
+/// How long one door may take to open.
+const ONE_DOOR: Duration = Duration::from_secs(4);
+/// The ports that are looked at for what works instead, with the usual mode of
+/// each.
+const INSTEAD: [u16; 3] = [465, 587, 2525];
+
+/// How much is worth asking.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scope {
+    /// Only what tells causes apart that look the same.
+    Doubt,
+    /// What would work instead, too, however clear the cause is.
+    All,
+}
+
+/// What further connections could tell about a failure.
+#[derive(Debug)]
+pub struct Question {
+    target: Target,
+    ip: Option<IpAddr>,
+    reason: Reason,
+    alert: Option<u8>,
+    inquiry: Option<Inquiry>,
+    other_mode: Option<TlsMode>,
+}
+
+/// What they told.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// Each connection that came to something, in the order that they were
+    /// made.
+    pub probes: Vec<TlsProbe>,
+    /// The cause, where it was told apart from others.
+    pub verdict: Option<Verdict>,
+    /// For a failure that came before any handshake.
+    blank: TlsEvidence,
+}
+
+impl Error {
+    /// What to ask about this failure of a session with `target`. `None` where
+    /// nothing could be told.
+    pub fn question(&self, target: &Target, scope: Scope) -> Option<Question> {
+        let handshake = match &self.kind {
+            Kind::Tls(handshake) => Some(handshake.as_ref()),
+            _ => None,
+        };
+        let inquiry = handshake.and_then(|error| target.tls.inquire(error));
+        if inquiry.is_none() && !(scope == Scope::All && self.is_of_the_door()) {
+            return None;
+        }
+        let reason = self.reason();
+        let heard_tls = handshake.is_some_and(|error| error.heard_tls);
+        Some(Question {
+            ip: self.endpoint.ip,
+            reason,
+            alert: handshake
+                .and_then(|error| error.evidence.alert.as_ref())
+                .map(|alert| alert.code),
+            inquiry,
+            other_mode: (!heard_tls)
+                .then(|| other_mode(target.mode, reason))
+                .flatten(),
+            target: Target {
+                credentials: None,
+                probing: super::Probing {
+                    is_on: false,
+                    ..target.probing.clone()
+                },
+                limits: hasty(&target.limits),
+                ..target.clone()
+            },
+        })
+    }
+
+    /// Whether another port or another mode may do better.
+    fn is_of_the_door(&self) -> bool {
+        let is_early = matches!(
+            self.stage,
+            Stage::Connect | Stage::Greeting | Stage::Ehlo | Stage::Starttls | Stage::TlsHandshake
+        );
+        is_early && !matches!(self.kind, Kind::Local(_) | Kind::Abandoned)
+    }
+}
+
+impl Question {
+    /// What went wrong, as it was seen.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The alert that came or went with it.
+    pub fn alert(&self) -> Option<u8> {
+        self.alert
+    }
+
+    /// Asks, on at most 8 connections and within 5 seconds.
+    pub async fn investigate(self) -> Findings {
+        let end = Instant::now() + TIME;
+        let target = &self.target;
+        let doors = self.doors();
+        let (first, rest) = doors.split_at(doors.len().min(KEPT_FOR_DOORS));
+        let open = |doors: &[Door]| {
+            let doors = doors.to_vec();
+            async move {
+                let opened = doors.into_iter().map(|door| async move {
+                    let end = end.min(Instant::now() + ONE_DOOR);
+                    timeout_at(end, door.open(target, self.ip)).await.ok()
+                });
+                let probes: Vec<_> = join_all(opened).await.into_iter().flatten().collect();
+                probes
+            }
+        };
+
+        let inquire = async {
+            match self.inquiry {
+                Some(inquiry) => {
+                    let most = CONNECTIONS - first.len();
+                    trials::carry_out(inquiry, target, self.ip, most, end).await
+                }
+                None => trials::Outcome::default(),
+            }
+        };
+        let (outcome, found) = join(inquire, open(first)).await;
+        let left = CONNECTIONS - first.len() - outcome.connections;
+        let further = open(&rest[..rest.len().min(left)]).await;
+
+        let mut probes = outcome.probes;
+        probes.extend(found);
+        probes.extend(further);
+        Findings {
+            probes,
+            verdict: outcome.verdict,
+            blank: TlsEvidence {
+                tls_rpt_result_type: None,
+                ..target.tls.evidence(target.mode, self.reason)
+            },
+        }
+    }
+
+    /// What may work instead, the likeliest first.
+    fn doors(&self) -> Vec<Door> {
+        let own = self.target.port;
+        let other_mode = self.other_mode.map(|mode| Door { port: own, mode });
+        let ports = INSTEAD
+            .into_iter()
+            .filter(|port| *port != own && self.target.probing.ports.contains(port));
+        let others = ports.map(|port| Door {
+            port,
+            mode: TlsMode::of_port(port),
+        });
+        other_mode.into_iter().chain(others).collect()
+    }
+}
+
+impl Findings {
+    /// Tells `failure` what was found. Its remedies are then out of date.
+    pub fn apply(&self, failure: &mut RelayFailure) {
+        if let Some(verdict) = &self.verdict {
+            failure.reason = verdict.reason;
+            failure.confidence = verdict.confidence;
+            failure.alternatives.clone_from(&verdict.alternatives);
+            failure.summary.clone_from(&verdict.summary);
+            failure.retry_after = retry_after(verdict.reason);
+            if let Some(evidence) = &mut failure.tls {
+                evidence.tls_rpt_result_type = tls::tls_rpt_result_type(verdict.reason);
+            }
+        }
+        if !self.probes.is_empty() {
+            let evidence = failure
+                .tls
+                .get_or_insert_with(|| Box::new(self.blank.clone()));
+            evidence.probes.extend(self.probes.iter().cloned());
+        }
+    }
+}
+
+/// The mode that the port may be for, when none that it was used in fits.
+fn other_mode(mode: TlsMode, reason: Reason) -> Option<TlsMode> {
+    match (mode, reason) {
+        (
+            TlsMode::Implicit,
+            Reason::PlaintextOnTlsPort
+            | Reason::NotTls
+            | Reason::HandshakeTimeout
+            | Reason::HandshakeClosed
+            | Reason::HandshakeReset
+            | Reason::ConnectionClosed
+            | Reason::ConnectionReset,
+        ) => Some(TlsMode::Starttls),
+        (
+            TlsMode::Starttls | TlsMode::StarttlsIfOffered | TlsMode::Plaintext,
+            Reason::BannerTimeout | Reason::ConnectionClosed | Reason::ConnectionReset,
+        ) => Some(TlsMode::Implicit),
+        _ => None,
+    }
+}
+
+/// No step has longer than a door.
+fn hasty(limits: &TimeLimits) -> TimeLimits {
+    let least = |limit: Duration| limit.min(ONE_DOOR);
+    TimeLimits {
+        resolve: least(limits.resolve),
+        connect: least(limits.connect),
+        connect_total: least(limits.connect_total),
+        greeting: least(limits.greeting),
+        ehlo: least(limits.ehlo),
+        starttls: least(limits.starttls),
+        handshake: least(limits.handshake),
+        ..*limits
+    }
+}
