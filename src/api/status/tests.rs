@@ -413,7 +413,7 @@ prop_compose! {
     ) -> RelayFailure {
         let connect_attempts = attempts.into_iter().map(|ip| ConnectAttempt {
             ip: IpAddr::V6(Ipv6Addr::from_bits(ip)),
-            reason: Reason::ConnectTimeout,
+            reason: Some(Reason::ConnectTimeout),
             elapsed: Duration::MAX,
         });
         RelayFailure {
