@@ -23,7 +23,6 @@ impl Error {
 
     /// The failure to report, still without remedies (`relay::remedy` adds
     /// them).
-    #[expect(clippy::boxed_local, reason = "errors travel boxed")]
     pub fn into_failure(self: Box<Self>) -> RelayFailure {
         let reason = self.reason();
         let summary = self.summary();
