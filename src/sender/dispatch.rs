@@ -122,10 +122,10 @@ impl Dispatch {
     async fn transact(self, progress: &Progress) -> Answer {
         let (delivered, session) = match self.converse(progress).await {
             Ok((Ok(delivered), session)) => (delivered, session),
-            Ok((Err(error), _)) | Err(error) => return Err(self.explain(error, progress).await),
+            Ok((Err(error), _)) | Err(error) => return Err(self.explain(error).await),
         };
         let partial_failure = match delivered.partial_failure {
-            Some(error) => Some(self.explain(error, progress).await),
+            Some(error) => Some(self.explain(error).await),
             None => None,
         };
         Ok(Sent {
@@ -140,7 +140,7 @@ impl Dispatch {
     }
 
     /// In time for the caller, who need not know all that could be known.
-    async fn explain(&self, error: Box<smtp::Error>, progress: &Progress) -> Box<RelayFailure> {
+    async fn explain(&self, error: Box<smtp::Error>) -> Box<RelayFailure> {
         let until = self.answer_by.checked_sub(EXPLAINING_MARGIN);
         let until = until.unwrap_or_else(Instant::now);
         self.directory.explain(error, &self.target, until).await
@@ -159,7 +159,7 @@ impl Dispatch {
             && let Err(error) = &result
             && error.is_stale()
         {
-            debug!(%error, "an idle connection was lost; trying a fresh one");
+            debug!(%error, "a connection that had rested failed; trying a fresh one");
             lease = lease.renew(&self.target, progress).await?;
             result = self.carry(lease.session(), progress).await;
         }

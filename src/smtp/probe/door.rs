@@ -1,16 +1,13 @@
 //! One port of the relay's host in one mode, tried by opening a session.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{name, reach};
+use super::name;
 use crate::{
-    report::{Timings, TlsMode, TlsProbe},
-    smtp::{
-        Progress, Session, Target,
-        error::{Error, Kind},
-    },
+    report::{TlsMode, TlsProbe},
+    smtp::{Progress, Session, Target, error::Kind},
 };
 
 /// How long a farewell may take.
@@ -25,13 +22,13 @@ pub(super) struct Door {
 
 impl Door {
     /// Opens a session like one with `target`, but here.
-    pub(super) async fn open(self, target: &Target, ip: Option<IpAddr>) -> TlsProbe {
+    pub(super) async fn open(self, target: &Target) -> TlsProbe {
         let target = Target {
             port: self.port,
             mode: self.mode,
             ..target.clone()
         };
-        match session(&target, ip).await {
+        match Session::open(&target, &Progress::default()).await {
             Ok(session) => {
                 let settled = session.facts().tls;
                 // The relay needs not wait for what does not come.
@@ -70,10 +67,4 @@ impl Door {
             alert: None,
         }
     }
-}
-
-async fn session(target: &Target, ip: Option<IpAddr>) -> Result<Session, Box<Error>> {
-    let progress = Progress::default();
-    let (stream, ip) = reach(target, ip).await?;
-    Session::begin(stream, ip, target, &progress, Timings::default()).await
 }

@@ -8,16 +8,13 @@ mod hello;
 mod question;
 mod trials;
 
-use std::{borrow::Cow, net::IpAddr};
-
-use tokio::net::TcpStream;
+use std::borrow::Cow;
 
 use door::Door;
 pub(super) use hello::{Answered, Hello, ask, due};
 pub use question::{Findings, Question, Scope};
 
-use super::{Error, Host, Progress, Target, session};
-use crate::report::{Timings, TlsMode};
+use crate::report::TlsMode;
 
 /// The ports that relays take mail at.
 const PORTS: &[u16] = &[25, 465, 587, 2525];
@@ -48,19 +45,6 @@ impl Probing {
             ports: Cow::default(),
         }
     }
-}
-
-/// A connection to `ip` where it is known, and to wherever the host is else.
-async fn reach(target: &Target, ip: Option<IpAddr>) -> Result<(TcpStream, IpAddr), Box<Error>> {
-    let progress = Progress::default();
-    let target = match ip {
-        Some(ip) => &Target {
-            host: Host::Ip(ip),
-            ..target.clone()
-        },
-        None => target,
-    };
-    session::reach(target, &progress, &mut Timings::default()).await
 }
 
 /// What a session in `mode` at `port` is called among the probes.

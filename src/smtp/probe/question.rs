@@ -1,6 +1,6 @@
 //! What further connections could tell about a failure, and what they told.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use tokio::time::{Instant, timeout_at};
@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Door, trials};
 use crate::{
     report::{Reason, RelayFailure, Stage, TlsEvidence, TlsMode, TlsProbe},
-    smtp::{Error, Target, TimeLimits, error::Kind, failure::retry_after},
+    smtp::{Error, Host, Target, TimeLimits, error::Kind, failure::retry_after},
     tls::{self, Inquiry, Verdict},
 };
 
@@ -37,7 +37,6 @@ pub enum Scope {
 #[derive(Debug)]
 pub struct Question {
     target: Target,
-    ip: Option<IpAddr>,
     reason: Reason,
     alert: Option<u8>,
     inquiry: Option<Inquiry>,
@@ -71,7 +70,6 @@ impl Error {
         let reason = self.reason();
         let heard_tls = handshake.is_some_and(|error| error.heard_tls);
         Some(Question {
-            ip: self.endpoint.ip,
             reason,
             alert: handshake
                 .and_then(|error| error.evidence.alert.as_ref())
@@ -81,6 +79,11 @@ impl Error {
                 .then(|| other_mode(target.mode, reason))
                 .flatten(),
             target: Target {
+                // The address that was reached, where one was.
+                host: self
+                    .endpoint
+                    .ip
+                    .map_or_else(|| target.host.clone(), Host::Ip),
                 credentials: None,
                 probing: super::Probing {
                     is_on: false,
@@ -124,7 +127,7 @@ impl Question {
             async move {
                 let opened = doors.into_iter().map(|door| async move {
                     let end = end.min(Instant::now() + ONE_DOOR);
-                    timeout_at(end, door.open(target, self.ip)).await.ok()
+                    timeout_at(end, door.open(target)).await.ok()
                 });
                 let probes: Vec<_> = join_all(opened).await.into_iter().flatten().collect();
                 probes
@@ -135,7 +138,7 @@ impl Question {
             match self.inquiry {
                 Some(inquiry) => {
                     let most = CONNECTIONS - first.len();
-                    trials::carry_out(inquiry, target, self.ip, most, end).await
+                    trials::carry_out(inquiry, target, most, end).await
                 }
                 None => trials::Outcome::default(),
             }

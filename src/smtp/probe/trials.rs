@@ -1,16 +1,15 @@
 //! Brings the connections that an inquiry of `tls` asks for.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use tokio::{
     net::TcpStream,
     time::{Instant, timeout_at},
 };
 
-use super::reach;
 use crate::{
     report::{Timings, TlsMode, TlsProbe},
-    smtp::{Progress, Target, opening::Opening},
+    smtp::{Progress, Target, connect::Connected, opening::Opening, session::reach},
     tls::{Inquiry, Verdict},
 };
 
@@ -32,7 +31,6 @@ pub(super) struct Outcome {
 pub(super) async fn carry_out(
     mut inquiry: Inquiry,
     target: &Target,
-    ip: Option<IpAddr>,
     most: usize,
     end: Instant,
 ) -> Outcome {
@@ -41,7 +39,7 @@ pub(super) async fn carry_out(
         && let Some(trial) = inquiry.next()
     {
         connections += 1;
-        let Ok(Some(io)) = timeout_at(end, bare(target, ip)).await else {
+        let Ok(Some(io)) = timeout_at(end, bare(target)).await else {
             break;
         };
         let answer = inquiry.attempt(&trial, io, target.mode, target.port);
@@ -57,12 +55,13 @@ pub(super) async fn carry_out(
 }
 
 /// A connection on which TLS begins now.
-async fn bare(target: &Target, ip: Option<IpAddr>) -> Option<TcpStream> {
-    let (stream, ip) = reach(target, ip).await.ok()?;
+async fn bare(target: &Target) -> Option<TcpStream> {
+    let progress = Progress::default();
+    let reached = reach(target, &progress, &mut Timings::default()).await;
+    let Connected { stream, ip, .. } = reached.ok()?;
     if target.mode == TlsMode::Implicit {
         return Some(stream);
     }
-    let progress = Progress::default();
     let opening = Opening {
         target,
         progress: &progress,
