@@ -16,12 +16,14 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{
-    HandshakeError, PolicyError, Settings, SystemRoots, TlsStream, alert, certificate,
+    HandshakeError, PolicyError, Settings, SystemRoots, TlsStream, Version, alert, certificate,
     offer::{self, offer},
     opening::Opening,
-    policy::Policy,
+    policy::{Deviation, Policy, deviate},
+    probe::Ours,
     reason::{self, Facts, TimeLimit, tls_rpt_result_type},
     record::Recorder,
+    verify::Verifier,
     version,
     witness::{Seen, Witness},
 };
@@ -45,6 +47,8 @@ struct Inner {
     server_name: ServerName<'static>,
     offer: TlsOffer,
     trust_source: &'static str,
+    verifier: Arc<Verifier>,
+    versions: Vec<Version>,
 }
 
 /// Only clones are the same: two connectors under the same settings share
@@ -68,8 +72,41 @@ impl Connector {
             offer: offer(&policy),
             server_name: settings.server_name.as_ref().unwrap_or(host).clone(),
             trust_source: policy.trust_source,
+            verifier: policy.verifier,
+            versions: policy.versions,
             config: Arc::new(policy.config),
         })))
+    }
+
+    /// A connector that does something otherwise.
+    pub(super) fn deviating(&self, deviation: Deviation) -> Result<Self, rustls::Error> {
+        let Inner {
+            config,
+            server_name,
+            offer,
+            trust_source,
+            verifier,
+            versions,
+        } = &*self.0;
+        let config = deviate(config, verifier, versions, deviation)?;
+        Ok(Self(Arc::new(Inner {
+            config: Arc::new(config),
+            server_name: server_name.clone(),
+            offer: offer.clone(),
+            trust_source,
+            verifier: Arc::clone(verifier),
+            versions: versions.clone(),
+        })))
+    }
+
+    /// What our handshakes are made of.
+    pub(super) fn ours(&self) -> Ours {
+        Ours::of(
+            self.0.config.crypto_provider(),
+            &self.0.verifier,
+            &self.0.versions,
+            &self.0.server_name,
+        )
     }
 
     /// Performs the handshake within `limit`. `mode` tells what the relay was

@@ -15,7 +15,7 @@ use crate::{
 /// How many connections one failure is cause for, at most.
 const CONNECTIONS: usize = 8;
 /// So many of them are kept back from the inquiry, for what may work instead.
-const KEPT_FOR_DOORS: usize = 2;
+const KEPT_FOR_DOORS: usize = 3;
 /// How long it may take in all.
 const TIME: Duration = Duration::from_secs(5);
 /// How long one door may take to open.

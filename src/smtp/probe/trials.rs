@@ -40,6 +40,7 @@ pub(super) async fn carry_out(
     {
         connections += 1;
         let Ok(Some(io)) = timeout_at(end, bare(target)).await else {
+            inquiry.missed(&trial, target.mode, target.port);
             break;
         };
         let answer = inquiry.attempt(&trial, io, target.mode, target.port);
