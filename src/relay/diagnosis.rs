@@ -131,7 +131,7 @@ impl Diagnoses {
         let (relay, host, port) = (target.relay.clone(), target.host.to_string(), target.port);
         let stopping = self.stopping.clone();
         self.tasks.spawn(async move {
-            let investigation = stopping.run_until_cancelled(question.investigate());
+            let investigation = stopping.run_until_cancelled(Box::pin(question.investigate()));
             let Some(findings) = investigation.await else {
                 return;
             };

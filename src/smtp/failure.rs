@@ -87,20 +87,7 @@ impl Error {
                 waited,
                 closed,
                 asked,
-            } => format!(
-                "{relay} said nothing for {} s{}; it is slow{}",
-                waited.as_secs(),
-                if *closed {
-                    " and closed the connection"
-                } else {
-                    ""
-                },
-                if *asked {
-                    ": a TLS hello was not answered either."
-                } else {
-                    ", or waits for TLS to begin."
-                }
-            ),
+            } => silent_summary(&relay, *waited, *closed, *asked),
             Kind::TlsFirst(hello) => tls_first_summary(&relay, hello),
             Kind::Abandoned => {
                 format!("The transaction with {relay} was given up while {activity}.")
@@ -333,6 +320,23 @@ fn connect_summary(relay: &str, attempts: &[ConnectAttempt]) -> String {
         );
     }
     format!("Could not connect to {relay}: {tried}.")
+}
+
+fn silent_summary(relay: &str, waited: Duration, closed: bool, asked: bool) -> String {
+    let end = if closed {
+        " and closed the connection"
+    } else {
+        ""
+    };
+    let why = if asked {
+        "a TLS hello was not answered either, so that it is slow"
+    } else {
+        "it is slow, or waits for TLS to begin"
+    };
+    format!(
+        "{relay} said nothing for {} s{end}; {why}.",
+        waited.as_secs()
+    )
 }
 
 fn tls_first_summary(relay: &str, hello: &Hello) -> String {

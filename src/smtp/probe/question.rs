@@ -14,14 +14,11 @@ use crate::{
 
 /// How many connections one failure is cause for, at most.
 const CONNECTIONS: usize = 8;
-/// So many of them are kept back from the inquiry, for what may work instead.
-const KEPT_FOR_DOORS: usize = 3;
 /// How long it may take in all.
 const TIME: Duration = Duration::from_secs(5);
 /// How long one door may take to open.
-const ONE_DOOR: Duration = Duration::from_secs(4);
-/// The ports that are looked at for what works instead, with the usual mode of
-/// each.
+const ONE_DOOR: Duration = Duration::from_millis(2500);
+/// The ports that are looked at for what works instead, each in its usual mode.
 const INSTEAD: [u16; 3] = [465, 587, 2525];
 
 /// How much is worth asking.
@@ -120,36 +117,33 @@ impl Question {
     pub async fn investigate(self) -> Findings {
         let end = Instant::now() + TIME;
         let target = &self.target;
-        let doors = self.doors();
-        let (first, rest) = doors.split_at(doors.len().min(KEPT_FOR_DOORS));
-        let open = |doors: &[Door]| {
-            let doors = doors.to_vec();
-            async move {
-                let opened = doors.into_iter().map(|door| async move {
-                    let end = end.min(Instant::now() + ONE_DOOR);
-                    timeout_at(end, door.open(target)).await.ok()
-                });
-                let probes: Vec<_> = join_all(opened).await.into_iter().flatten().collect();
-                probes
-            }
-        };
-
+        let inquires = self.inquiry.is_some();
+        let mut doors = self.elsewhere();
+        let other_mode = self.other_mode.map(|mode| Door {
+            port: target.port,
+            mode,
+        });
+        // Where hellos are tried, they show whether it is the mode at all.
+        if !inquires {
+            doors.splice(0..0, other_mode);
+        }
         let inquire = async {
             match self.inquiry {
                 Some(inquiry) => {
-                    let most = CONNECTIONS - first.len();
-                    trials::carry_out(inquiry, target, most, end).await
+                    trials::carry_out(inquiry, target, CONNECTIONS - doors.len(), end).await
                 }
                 None => trials::Outcome::default(),
             }
         };
-        let (outcome, found) = join(inquire, open(first)).await;
-        let left = CONNECTIONS - first.len() - outcome.connections;
-        let further = open(&rest[..rest.len().min(left)]).await;
-
+        let (outcome, found) = join(inquire, open(&doors, target, end)).await;
         let mut probes = outcome.probes;
+        let heard_tls = probes
+            .iter()
+            .any(|probe| probe.session.is_some() || probe.alert.is_some());
+        let has_room = outcome.connections + doors.len() < CONNECTIONS;
+        let further = other_mode.filter(|_| inquires && !heard_tls && has_room);
         probes.extend(found);
-        probes.extend(further);
+        probes.extend(open(further.as_slice(), target, end).await);
         Findings {
             probes,
             verdict: outcome.verdict,
@@ -160,19 +154,25 @@ impl Question {
         }
     }
 
-    /// What may work instead, the likeliest first.
-    fn doors(&self) -> Vec<Door> {
-        let own = self.target.port;
-        let other_mode = self.other_mode.map(|mode| Door { port: own, mode });
-        let ports = INSTEAD
+    /// The other ports that may work instead, the likeliest first.
+    fn elsewhere(&self) -> Vec<Door> {
+        let Target { port, probing, .. } = &self.target;
+        INSTEAD
             .into_iter()
-            .filter(|port| *port != own && self.target.probing.ports.contains(port));
-        let others = ports.map(|port| Door {
-            port,
-            mode: TlsMode::of_port(port),
-        });
-        other_mode.into_iter().chain(others).collect()
+            .filter(|other| other != port && probing.ports.contains(other))
+            .map(|port| Door {
+                port,
+                mode: TlsMode::of_port(port),
+            })
+            .collect()
     }
+}
+
+/// Opens all of them at the same time. Those that take too long are not told.
+async fn open(doors: &[Door], target: &Target, end: Instant) -> Vec<TlsProbe> {
+    let end = end.min(Instant::now() + ONE_DOOR);
+    let opened = doors.iter().map(|door| timeout_at(end, door.open(target)));
+    join_all(opened).await.into_iter().flatten().collect()
 }
 
 impl Findings {
@@ -218,7 +218,7 @@ fn other_mode(mode: TlsMode, reason: Reason) -> Option<TlsMode> {
     }
 }
 
-/// No step has longer than a door.
+/// Nobody waits longer for any step.
 fn hasty(limits: &TimeLimits) -> TimeLimits {
     let least = |limit: Duration| limit.min(ONE_DOOR);
     TimeLimits {
