@@ -123,13 +123,12 @@ pub(super) fn group(case: &Case, flight: &Flight) -> String {
 pub(super) fn signature(case: &Case, flight: &Flight) -> String {
     let ed448 = case.answer(Experiment::Ed448).and_then(Answer::flight);
     let key = flight.key.as_deref().or(ed448.map(|_| "Ed448"));
-    let wish = match (flight.scheme(), key) {
-        (Some(scheme), Some(key)) => {
-            format!("signs with {}, its key is {key}", wide::scheme_name(scheme))
-        }
+    let foreign = flight.scheme().filter(|it| !case.ours.schemes.contains(it));
+    let wish = match (foreign.map(wide::scheme_name), key) {
+        (Some(scheme), Some(key)) => format!("signs with {scheme}, its key is {key}"),
+        (Some(scheme), None) => format!("signs with {scheme}"),
         (None, Some(key)) => format!("has a key of the kind {key}"),
-        (Some(scheme), None) => format!("signs with {}", wide::scheme_name(scheme)),
-        (None, None) => "signs in a way that posthaste did not offer".to_owned(),
+        (None, None) => "signs with none of the schemes that it was offered".to_owned(),
     };
     let kinds = [("ecdsa_", "ECDSA"), ("ed25519", "Ed25519"), ("rsa_", "RSA")];
     let ours = kinds.into_iter().filter(|(start, _)| {
@@ -268,6 +267,8 @@ fn kind(suite: &str) -> String {
 fn cipher_kind(suite: &str) -> &'static str {
     let kinds = [
         ("CHACHA20", "ChaCha20"),
+        ("ARIA", "ARIA"),
+        ("CAMELLIA", "Camellia"),
         ("GCM", "AES-GCM"),
         ("CCM", "AES-CCM"),
         ("CBC", "CBC"),
