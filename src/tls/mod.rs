@@ -34,7 +34,7 @@ pub use handshake::Connector;
 pub use pem::{ClientCertificate, parse_certificates, parse_crls};
 pub use pin::KeyPin;
 pub use policy::PolicyError;
-pub use probe::{Inquiry, Trial, Verdict};
+pub use probe::{Enumerator, Inquiry, Question, Trial, Verdict};
 pub use reason::tls_rpt_result_type;
 pub use roots::SystemRoots;
 pub use settings::Settings;
