@@ -30,6 +30,11 @@ pub struct Error {
 }
 
 impl Error {
+    /// How far the session had got.
+    pub(super) fn stage(&self) -> Stage {
+        self.stage
+    }
+
     /// Whether the connection was lost, or the relay ended it with 421, in a
     /// transaction of which no octet of the message was written. Where the
     /// connection had rested before, that says nothing about this mail: it may

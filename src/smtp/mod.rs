@@ -5,7 +5,7 @@
 //! [`Session::open`] resolves and connects (`resolve`, `connect`) and gets the
 //! connection ready (`opening`: greeting, EHLO, STARTTLS, `auth`);
 //! [`Session::send`] hands a mail over (`delivery`), in one `transaction` or in
-//! several (`surplus`, `data`). Below them, `connection` sends commands and hears replies over a `stream`, and
+//! several (`surplus`, `data`). [`Walk`] opens one and leaves it, for a check. Below them, `connection` sends commands and hears replies over a `stream`, and
 //! `step` puts every wait under a time limit and the caller's will.
 
 mod auth;
@@ -33,6 +33,7 @@ mod stream;
 mod surplus;
 mod target;
 mod transaction;
+mod walk;
 
 pub use auth::{Mechanism, Mechanisms};
 pub use credentials::Credentials;
@@ -44,3 +45,4 @@ pub use resolve::Resolver;
 pub use session::Session;
 pub use target::Target;
 pub use transaction::{Body, Delivered, Transaction};
+pub use walk::{Passed, Walk};

@@ -92,11 +92,11 @@ impl Opening<'_> {
         if mode == TlsMode::Plaintext {
             return Ok(Some(extensions));
         }
+        if !extensions.starttls && !mode.requires_tls() {
+            return Ok(Some(extensions));
+        }
         let step = Step::enter(self.progress, Stage::Starttls, self.target.limits.starttls);
         if !extensions.starttls {
-            if !mode.requires_tls() {
-                return Ok(Some(extensions));
-            }
             return Err(step.halt(Kind::StarttlsMissing {
                 stripped: extensions.has_overwritten_keyword()
                     || ehlo::is_overwritten_greeting(&greeting),

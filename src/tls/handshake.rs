@@ -7,7 +7,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, client::Resumption,
+};
 use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
@@ -70,6 +72,26 @@ impl Connector {
             trust_source: policy.trust_source,
             config: Arc::new(policy.config),
         })))
+    }
+
+    /// The same, but no session is resumed: the relay shows its certificate
+    /// and all that it can.
+    #[must_use]
+    pub fn without_resumption(&self) -> Self {
+        let Inner {
+            config,
+            server_name,
+            offer,
+            trust_source,
+        } = &*self.0;
+        let mut config = ClientConfig::clone(config);
+        config.resumption = Resumption::disabled();
+        Self(Arc::new(Inner {
+            config: Arc::new(config),
+            server_name: server_name.clone(),
+            offer: offer.clone(),
+            trust_source,
+        }))
     }
 
     /// Performs the handshake within `limit`. `mode` tells what the relay was
