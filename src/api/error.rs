@@ -13,7 +13,7 @@ use crate::{
     mail::{Broken, Rule},
     relay::{Refusal, TlsOption},
     report::{Reason, RelayFailure},
-    sender::SendError,
+    sender::{CheckError, SendError},
 };
 
 /// The key of the violations' full number in `ErrorInfo.metadata`.
@@ -26,7 +26,9 @@ impl From<SendError> for pb::SendError {
         let message = error.to_string();
         match error {
             SendError::Relay(failure) => relay_failure(&failure),
-            SendError::Refused(refusal) => refused(refusal, message),
+            SendError::Refused(refusal) => {
+                refused(refusal, message, Path::root("mail").field("tls"))
+            }
             SendError::RequestIdReused => {
                 plain(Code::AlreadyExists, Why::RequestIdReused, message, [])
             }
@@ -43,6 +45,20 @@ impl From<SendError> for pb::SendError {
                 retry_after,
             ),
             SendError::Internal => plain(Code::Internal, Why::Internal, message, []),
+        }
+    }
+}
+
+impl From<CheckError> for pb::SendError {
+    fn from(error: CheckError) -> Self {
+        let message = error.to_string();
+        match error {
+            CheckError::Refused(refusal) => refused(refusal, message, Path::root("tls")),
+            CheckError::NoCredentials => {
+                let broken = Broken::new(Rule::Conflict, "needs credentials for the relay");
+                Violations::one(Path::root("authenticate"), &broken).into()
+            }
+            CheckError::Unable(error) => error.into(),
         }
     }
 }
@@ -68,7 +84,8 @@ impl From<Violations> for pb::SendError {
     }
 }
 
-fn refused(refusal: Refusal, message: String) -> pb::SendError {
+/// `tls` is where the request has its `TlsOptions`.
+fn refused(refusal: Refusal, message: String, tls: Path<'_>) -> pb::SendError {
     use pb::ErrorReason as Why;
 
     match refusal {
@@ -88,11 +105,11 @@ fn refused(refusal: Refusal, message: String) -> pb::SendError {
             Code::PermissionDenied,
             Why::TlsPolicyNotAllowed,
             message,
-            [("field", tls_field(option).to_owned())],
+            [("field", tls.field(tls_field(option)).to_string())],
         ),
         Refusal::TlsConflict(error) => {
             let broken = Broken::new(Rule::Conflict, format!("does not fit the relay: {error}"));
-            Violations::one(Path::root("mail").field("tls"), &broken).into()
+            Violations::one(tls, &broken).into()
         }
         Refusal::NoRoute(domain) => plain(
             Code::FailedPrecondition,
@@ -105,12 +122,12 @@ fn refused(refusal: Refusal, message: String) -> pb::SendError {
 
 fn tls_field(option: TlsOption) -> &'static str {
     match option {
-        TlsOption::Mode => "mail.tls.mode",
-        TlsOption::MinVersion => "mail.tls.min_version",
-        TlsOption::MaxVersion => "mail.tls.max_version",
-        TlsOption::ServerName => "mail.tls.server_name",
-        TlsOption::TrustAnchors => "mail.tls.trust_anchors_pem",
-        TlsOption::KeyPins => "mail.tls.key_pins",
+        TlsOption::Mode => "mode",
+        TlsOption::MinVersion => "min_version",
+        TlsOption::MaxVersion => "max_version",
+        TlsOption::ServerName => "server_name",
+        TlsOption::TrustAnchors => "trust_anchors_pem",
+        TlsOption::KeyPins => "key_pins",
     }
 }
 

@@ -105,6 +105,9 @@ pub struct Certificate {
     pub self_signed: bool,
     /// SHA-256 over the SubjectPublicKeyInfo, as `sha256/` and base64.
     pub key_pin: String,
+    /// What the key may be used for, as the extension names it, such as
+    /// `digitalSignature`. Empty when the certificate does not say.
+    pub key_usage: Vec<&'static str>,
 }
 
 /// Which way an alert went. The numbers are those of `TlsAlert.Direction`.

@@ -36,6 +36,7 @@ mod transaction;
 mod walk;
 
 pub use auth::{Mechanism, Mechanisms};
+pub use command::EhloName;
 pub use credentials::Credentials;
 pub use error::Error;
 pub use host::Host;

@@ -48,7 +48,7 @@ impl Opening<'_> {
             .target
             .ehlo_name
             .parse()
-            .map_err(|local| Halt::new(Stage::Ehlo, Kind::Local(local)))?;
+            .map_err(|_| Halt::new(Stage::Ehlo, Kind::Local(Local::EhloName)))?;
         let (mut connection, extensions) = match self.target.mode {
             TlsMode::Implicit => {
                 let mut connection = self.handshake(io).await?;

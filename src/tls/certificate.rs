@@ -50,6 +50,7 @@ pub(super) fn describe(der: &[u8]) -> Certificate {
             public_key: String::new(),
             self_signed: false,
             key_pin: String::new(),
+            key_usage: Vec::new(),
         };
     };
     let serial = certificate.raw_serial();
@@ -69,12 +70,35 @@ pub(super) fn describe(der: &[u8]) -> Certificate {
         public_key: algorithm::key_name(certificate.public_key()),
         self_signed: is_self_signed(&certificate),
         key_pin: key_pin(&certificate).to_string(),
+        key_usage: key_usage(&certificate),
     }
 }
 
 /// The pin of a certificate's key.
 pub(super) fn key_pin(certificate: &X509Certificate<'_>) -> KeyPin {
     KeyPin::of(certificate.public_key().raw)
+}
+
+/// The names of RFC 5280 section 4.2.1.3.
+fn key_usage(certificate: &X509Certificate<'_>) -> Vec<&'static str> {
+    let Ok(Some(extension)) = certificate.key_usage() else {
+        return Vec::new();
+    };
+    let usage = extension.value;
+    [
+        ("digitalSignature", usage.digital_signature()),
+        ("nonRepudiation", usage.non_repudiation()),
+        ("keyEncipherment", usage.key_encipherment()),
+        ("dataEncipherment", usage.data_encipherment()),
+        ("keyAgreement", usage.key_agreement()),
+        ("keyCertSign", usage.key_cert_sign()),
+        ("cRLSign", usage.crl_sign()),
+        ("encipherOnly", usage.encipher_only()),
+        ("decipherOnly", usage.decipher_only()),
+    ]
+    .into_iter()
+    .filter_map(|(name, may)| may.then_some(name))
+    .collect()
 }
 
 /// Whether a certificate is signed with its own key. The same name on both

@@ -7,9 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustls::{
-    ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, client::Resumption,
-};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, client::Resumption};
 use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},

@@ -9,7 +9,8 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
-    ChannelBinding, Connector, HandshakeError, certificate, reason, record::Recorder, witness::ClientAuth,
+    ChannelBinding, Connector, HandshakeError, certificate, reason, record::Recorder,
+    witness::ClientAuth,
 };
 use crate::report::{Certificate, TlsSession};
 

@@ -45,7 +45,7 @@ pub(in crate::api) fn failure(failure: &report::RelayFailure) -> pb::RelayFailur
     }
 }
 
-fn remedy(remedy: &report::Remedy) -> pb::Remedy {
+pub(super) fn remedy(remedy: &report::Remedy) -> pb::Remedy {
     let (setting, value) = remedy.setting.clone().unwrap_or_default();
     pb::Remedy {
         action: remedy.action as i32,

@@ -78,6 +78,7 @@ fn certificate(names: Vec<String>) -> Certificate {
         public_key: "EC P-256".into(),
         self_signed: false,
         key_pin: "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".into(),
+        key_usage: Vec::new(),
     }
 }
 

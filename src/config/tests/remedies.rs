@@ -32,6 +32,7 @@ fn leaf() -> Certificate {
         public_key: String::new(),
         self_signed: true,
         key_pin: format!("sha256/{}=", "A".repeat(43)),
+        key_usage: Vec::new(),
     }
 }
 
