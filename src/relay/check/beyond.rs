@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::Scope;
 use crate::{
-    report::{Check, RelayFailure},
+    report::{Check, Reason, RelayFailure},
     smtp::{self, Target},
 };
 
@@ -16,7 +16,12 @@ pub(super) async fn diagnose(
     _scope: &Scope,
     _until: Instant,
 ) -> RelayFailure {
-    error.into_failure()
+    let mut failure = error.into_failure();
+    if failure.reason == Reason::DeadlineExceeded {
+        let activity = failure.stage.activity();
+        failure.summary = format!("The time for the check ran out while {activity}.");
+    }
+    failure
 }
 
 /// Looks at the other ports and at all that the relay accepts.
