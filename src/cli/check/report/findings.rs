@@ -30,14 +30,6 @@ pub(super) fn findings(paper: &mut Paper, check: &pb::CheckRelayResponse) {
         if let Some(alert) = failure.tls.as_ref().and_then(|tls| tls.alert.as_ref()) {
             paper.paragraph(INDENT, Ink::Plain, &alert_sentence(alert));
         }
-        for attempt in &failure.connect_attempts {
-            let reason = words::reason(attempt.reason());
-            paper.paragraph(
-                INDENT,
-                Ink::Plain,
-                &format!("{}: {reason}", attempt.ip_address),
-            );
-        }
         for probe in failure.tls.iter().flat_map(|tls| &tls.probes) {
             paper.paragraph(INDENT, Ink::Faint, &probe_sentence(probe));
         }
@@ -63,14 +55,15 @@ pub(super) fn warnings(paper: &mut Paper, check: &pb::CheckRelayResponse) {
 
 /// What to do, by whom, and the setting that would do it.
 fn hint(paper: &mut Paper, remedy: &pb::Remedy) {
-    let mut text = format!("{} ({})", remedy.summary, words::party(remedy.party()));
-    if !remedy.setting.is_empty() {
-        text = format!("{text}: {}", remedy.setting);
-        if !remedy.value.is_empty() {
-            text = format!("{text} = {}", remedy.value);
-        }
-    }
+    let text = format!("{} ({})", remedy.summary, words::party(remedy.party()));
     paper.hanging("  -> ", Ink::Hint, Ink::Plain, &text);
+    if !remedy.setting.is_empty() {
+        let setting = match remedy.value.as_str() {
+            "" => remedy.setting.clone(),
+            value => format!("{} = {value}", remedy.setting),
+        };
+        paper.hanging("     setting ", Ink::Faint, Ink::Hint, &setting);
+    }
 }
 
 fn alert_sentence(alert: &pb::TlsAlert) -> String {
