@@ -161,7 +161,7 @@ impl Connector {
             probes: Vec::new(),
             flaws: Vec::new(),
             trust_source: self.0.trust_source,
-            tls_rpt_result_type: reason::tls_rpt_result_type(finding.reason),
+            starttls_reply: None,
         };
         HandshakeError {
             reason: finding.reason,

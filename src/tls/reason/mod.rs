@@ -194,25 +194,3 @@ fn of_tls_error(error: &Error, facts: &Facts<'_>) -> Finding {
         ),
     }
 }
-
-/// The result type of SMTP TLS Reporting that a reason falls under (RFC 8460
-/// section 4.3).
-pub(super) fn tls_rpt_result_type(reason: Reason) -> Option<&'static str> {
-    Some(match reason {
-        Reason::CertNameMismatch | Reason::CertNoSan | Reason::SmtpIntercepted => {
-            "certificate-host-mismatch"
-        }
-        Reason::CertExpired => "certificate-expired",
-        Reason::CertSelfSigned
-        | Reason::CertIncompleteChain
-        | Reason::CertUntrustedRoot
-        | Reason::CertUnknownIssuer
-        | Reason::CertPinMismatch => "certificate-not-trusted",
-        Reason::ConnectionClosed
-        | Reason::ConnectionReset
-        | Reason::LocalClock
-        | Reason::LocalConfig
-        | Reason::LocalInternal => return None,
-        _ => "validation-failure",
-    })
-}
