@@ -4,14 +4,11 @@
 //! certificate.
 
 mod certificate;
-mod chain;
 mod ending;
-mod name;
+mod inspect;
 mod negotiation;
 mod received;
 mod say;
-mod signature;
-mod validity;
 
 use std::{
     io,
@@ -21,8 +18,8 @@ use std::{
 use rustls::Error;
 use rustls_pki_types::ServerName;
 
-use super::{opening::Opening, witness::Seen};
-use crate::report::{AlertDirection, Confidence, Reason, TlsAlert, TlsMode, TlsOffer};
+use super::{opening::Opening, verify::Verifier, witness::Seen};
+use crate::report::{AlertDirection, Confidence, Flaw, Reason, TlsAlert, TlsMode, TlsOffer};
 
 /// The handshake took longer than it may.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -46,6 +43,8 @@ pub(super) struct Facts<'a> {
     pub(super) alert: Option<&'a TlsAlert>,
     /// Whether the handshake itself was complete.
     pub(super) settled: bool,
+    /// What the chain was judged by.
+    pub(super) verifier: &'a Verifier,
     /// Where the trust anchors came from.
     pub(super) trust_source: &'static str,
     /// The time by this machine's clock.
@@ -59,6 +58,8 @@ pub(super) struct Finding {
     pub(super) confidence: Confidence,
     pub(super) alternatives: Vec<Reason>,
     pub(super) summary: String,
+    /// What else is wrong with the chain, the worst first.
+    pub(super) flaws: Vec<Flaw>,
 }
 
 impl Finding {
@@ -69,6 +70,7 @@ impl Finding {
             confidence: Confidence::Observed,
             alternatives: Vec::new(),
             summary: summary.into(),
+            flaws: Vec::new(),
         }
     }
 
