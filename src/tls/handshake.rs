@@ -22,6 +22,7 @@ use super::{
     policy::Policy,
     reason::{self, Facts, TimeLimit},
     record::Recorder,
+    verify::Verifier,
     version,
     witness::{Seen, Witness},
 };
@@ -44,6 +45,7 @@ struct Inner {
     config: Arc<ClientConfig>,
     server_name: ServerName<'static>,
     offer: TlsOffer,
+    verifier: Arc<Verifier>,
     trust_source: &'static str,
 }
 
@@ -67,6 +69,7 @@ impl Connector {
         Ok(Self(Arc::new(Inner {
             offer: offer(&policy),
             server_name: settings.server_name.as_ref().unwrap_or(host).clone(),
+            verifier: policy.verifier,
             trust_source: policy.trust_source,
             config: Arc::new(policy.config),
         })))
@@ -153,6 +156,7 @@ impl Connector {
                 opening: &opening,
                 alert: alert.as_ref(),
                 settled: settled.is_some(),
+                verifier: &self.0.verifier,
                 trust_source: self.0.trust_source,
                 now: SystemTime::now(),
             },
@@ -179,9 +183,9 @@ impl Connector {
             certificates: chain.map(|der| certificate::describe(der)).collect(),
             first_bytes,
             probes: Vec::new(),
-            flaws: Vec::new(),
+            flaws: finding.flaws,
             trust_source: self.0.trust_source,
-            tls_rpt_result_type: reason::tls_rpt_result_type(finding.reason),
+            starttls_reply: None,
         };
         HandshakeError {
             reason: finding.reason,

@@ -19,6 +19,7 @@ mod reason;
 mod record;
 mod roots;
 mod settings;
+mod signature;
 mod stream;
 mod verify;
 mod version;
