@@ -84,6 +84,7 @@ impl Connector {
             server_name,
             offer,
             trust_source,
+            verifier,
         } = &*self.0;
         let mut config = ClientConfig::clone(config);
         config.resumption = Resumption::disabled();
@@ -92,6 +93,7 @@ impl Connector {
             server_name: server_name.clone(),
             offer: offer.clone(),
             trust_source,
+            verifier: Arc::clone(verifier),
         }))
     }
 

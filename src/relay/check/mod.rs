@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 use super::remedies;
 use crate::{
-    report::{Certificate, Check, RelayFailure, TlsEvidence, Walked},
+    report::{
+        Action, Certificate, Check, Party, Reason, RelayFailure, Remedy, TlsEvidence, Walked,
+    },
     smtp::{self, Passed, Target, Walk},
 };
 
@@ -91,7 +93,16 @@ fn steps(passed: Vec<Passed>, failure: Option<&RelayFailure>) -> Vec<Walked> {
 /// The failure that stopped the walk, and what else is wrong with the chain,
 /// each as a failure of its own.
 fn findings(mut failure: RelayFailure, target: &Target) -> Vec<RelayFailure> {
-    failure.remedies = remedies(&failure, target);
+    failure.remedies = match failure.reason {
+        // There is no call of which it was the deadline.
+        Reason::DeadlineExceeded => vec![Remedy {
+            action: Action::RetryLater,
+            party: Party::Caller,
+            summary: "Allow more time for the check.".into(),
+            setting: None,
+        }],
+        _ => remedies(&failure, target),
+    };
     let flaws = failure.tls.as_ref().map(|tls| tls.flaws.clone());
     let further: Vec<_> = flaws
         .unwrap_or_default()

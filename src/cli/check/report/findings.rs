@@ -27,8 +27,10 @@ pub(super) fn findings(paper: &mut Paper, check: &pb::CheckRelayResponse) {
         let title = format!("{} at {stage}, {known}", words::reason(failure.reason()));
         paper.paragraph(INDENT, Ink::Bad, &title);
         paper.paragraph(INDENT, Ink::Plain, &failure.summary);
-        if let Some(alert) = failure.tls.as_ref().and_then(|tls| tls.alert.as_ref()) {
-            paper.paragraph(INDENT, Ink::Plain, &alert_sentence(alert));
+        let alert = failure.tls.as_ref().and_then(|tls| tls.alert.as_ref());
+        if let Some(alert) = alert.filter(|it| is_news(it, &failure.summary)) {
+            let text = format!("The relay sent the alert {} ({}).", alert.name, alert.code);
+            paper.paragraph(INDENT, Ink::Plain, &text);
         }
         for probe in failure.tls.iter().flat_map(|tls| &tls.probes) {
             paper.paragraph(INDENT, Ink::Faint, &probe_sentence(probe));
@@ -66,12 +68,9 @@ fn hint(paper: &mut Paper, remedy: &pb::Remedy) {
     }
 }
 
-fn alert_sentence(alert: &pb::TlsAlert) -> String {
-    let who = match alert.direction() {
-        pb::tls_alert::Direction::Sent => "posthaste",
-        _ => "The relay",
-    };
-    format!("{who} sent the alert {} ({}).", alert.name, alert.code)
+/// What we sent follows from what we say is wrong.
+fn is_news(alert: &pb::TlsAlert, summary: &str) -> bool {
+    alert.direction() == pb::tls_alert::Direction::Received && !summary.contains(&alert.name)
 }
 
 fn probe_sentence(probe: &pb::TlsProbe) -> String {

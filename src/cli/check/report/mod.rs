@@ -21,10 +21,10 @@ pub(super) fn report(check: &pb::CheckRelayResponse, subject: &Subject, style: S
     let mut paper = Paper::new(style);
     let ink = if check.healthy { Ink::Good } else { Ink::Bad };
     paper.paragraph(0, ink, &verdict(check, subject, now));
-    findings::findings(&mut paper, check);
-    findings::warnings(&mut paper, check);
     steps::steps(&mut paper, check);
     certificates::certificates(&mut paper, check, now);
+    findings::findings(&mut paper, check);
+    findings::warnings(&mut paper, check);
     tables::ports(&mut paper, check);
     tables::accepted(&mut paper, check);
     if let Some(fragment) = fragment::fragment(check, subject) {
