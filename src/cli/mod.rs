@@ -42,7 +42,7 @@ impl Cli {
         match self.command {
             Command::Serve(args) => serve::run(args),
             Command::Send(args) => send::run(*args),
-            Command::Check(args) => check::run(*args),
+            Command::Check(args) => check::run(&args),
             #[cfg(feature = "testrelay")]
             Command::Demo(args) => demo::run(&args),
             Command::Config(args) => config::run(args),

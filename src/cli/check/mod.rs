@@ -49,8 +49,8 @@ fn refused(error: &pb::SendError) -> String {
 }
 
 /// Checks the relay and prints what was found.
-pub fn run(args: Args) -> ExitCode {
-    match check(&args) {
+pub fn run(args: &Args) -> ExitCode {
+    match check(args) {
         Ok(check) if check.healthy => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {

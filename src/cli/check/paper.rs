@@ -96,10 +96,13 @@ pub(super) fn harmless(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\t' => ' ',
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => '?',
-            '\u{feff}' | '\u{61c}' => '?',
-            c if c.is_control() => '?',
-            c => c,
+            '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' => '?',
+            _ if c.is_control() => '?',
+            _ => c,
         })
         .collect()
 }

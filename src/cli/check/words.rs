@@ -86,15 +86,20 @@ pub(super) fn warning(code: pb::check_relay_response::warning::Code) -> &'static
 
 /// A reply on one line.
 pub(super) fn reply(reply: &pb::SmtpReply) -> String {
-    let mut line = reply.code.to_string();
-    if let Some(code) = &reply.enhanced_status_code {
-        line += &format!(" {}.{}.{}", code.class, code.subject, code.detail);
+    let mut code = reply.code.to_string();
+    if let Some(enhanced) = &reply.enhanced_status_code {
+        let pb::EnhancedStatusCode {
+            class,
+            subject,
+            detail,
+        } = enhanced;
+        code = format!("{code} {class}.{subject}.{detail}");
     }
-    for (index, text) in reply.lines.iter().enumerate() {
-        line += if index > 1 { ", " } else { " " };
-        line += text;
+    match reply.lines.split_first() {
+        None => code,
+        Some((first, [])) => format!("{code} {first}"),
+        Some((first, rest)) => format!("{code} {first} {}", rest.join(", ")),
     }
-    line
 }
 
 /// Milliseconds, with one digit behind the point below a hundred.
