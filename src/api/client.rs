@@ -1,16 +1,25 @@
-//! A small client of the API, for the shell and the demo.
+//! A small client of the API, for the shell and the demo. What the shell asks
+//! without a service is answered in process, by the code that serves it.
 
 use std::{error::Error, time::Duration};
 
 use prost::{Message, Name};
 use prost_reflect::DynamicMessage;
+use tokio::time::Instant;
 use tonic::{
-    Code, Request, TimeoutExpired,
+    Code, Request, Response, Status, TimeoutExpired,
     transport::{Channel, Endpoint},
 };
 
 pub use super::pb;
-use super::{pb::mail_service_client::MailServiceClient, status};
+use super::{
+    pb::{mail_service_client::MailServiceClient, relay_service_client::RelayServiceClient},
+    relay, status,
+};
+use crate::{
+    relay::{BadRelay, Directory, Settings},
+    sender::{Deadline, Keep, Sender},
+};
 
 /// How long to wait for the service to take the connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -30,6 +39,7 @@ pub enum ConnectError {
 #[derive(Clone, Debug)]
 pub struct Client {
     mail: MailServiceClient<Channel>,
+    relay: RelayServiceClient<Channel>,
 }
 
 impl Client {
@@ -47,7 +57,8 @@ impl Client {
         }
         let channel = endpoint.connect().await?;
         Ok(Self {
-            mail: MailServiceClient::new(channel),
+            mail: MailServiceClient::new(channel.clone()),
+            relay: RelayServiceClient::new(channel),
         })
     }
 
@@ -62,21 +73,53 @@ impl Client {
         if let Some(timeout) = timeout {
             request.set_timeout(timeout);
         }
-        match self.mail.send_mail(request).await {
-            Ok(response) => Ok(response.into_inner()),
-            Err(status) => {
-                let mut error = status::read(&status);
-                if is_timeout(&status) {
-                    error.code = Code::DeadlineExceeded.into();
-                }
-                Err(error)
-            }
-        }
+        let answer = self.mail.send_mail(request).await;
+        answer.map(Response::into_inner).map_err(|it| error(&it))
+    }
+
+    /// Checks a relay.
+    pub async fn check_relay(
+        &mut self,
+        request: pb::CheckRelayRequest,
+    ) -> Result<pb::CheckRelayResponse, pb::SendError> {
+        let answer = self.relay.check_relay(request).await;
+        answer.map(Response::into_inner).map_err(|it| error(&it))
     }
 }
 
+fn error(status: &Status) -> pb::SendError {
+    let mut error = status::read(status);
+    if is_timeout(status) {
+        error.code = Code::DeadlineExceeded.into();
+    }
+    error
+}
+
+/// Checks a relay of `settings` within `timeout`, without a service.
+///
+/// # Errors
+///
+/// When the settings of a relay cannot be followed. The inner error is that of
+/// the call.
+pub async fn check_here(
+    settings: Settings,
+    request: pb::CheckRelayRequest,
+    timeout: Duration,
+) -> Result<Result<pb::CheckRelayResponse, pb::SendError>, BadRelay> {
+    let deadline = Deadline {
+        answer_by: Instant::now() + timeout,
+    };
+    // Nothing is sent, so that there is no answer to keep.
+    let keep = Keep {
+        time: Duration::ZERO,
+        entries: 0,
+    };
+    let sender = Sender::new(Directory::new(settings)?, keep, 1);
+    Ok(relay::check(&sender, request, deadline).await)
+}
+
 /// tonic calls it CANCELLED when its own clock runs out.
-fn is_timeout(status: &tonic::Status) -> bool {
+fn is_timeout(status: &Status) -> bool {
     status
         .source()
         .is_some_and(<dyn Error>::is::<TimeoutExpired>)
@@ -89,6 +132,12 @@ pub trait Json {
 }
 
 impl Json for pb::SendMailResponse {
+    fn to_json(&self) -> String {
+        json(self)
+    }
+}
+
+impl Json for pb::CheckRelayResponse {
     fn to_json(&self) -> String {
         json(self)
     }

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     mail::{Broken, Rule},
     relay::{Refusal, TlsOption},
-    report::{Reason, RelayFailure},
-    sender::SendError,
+    report::{Acceptance, Class, Reason, RelayFailure, Retry},
+    sender::{CheckError, SendError},
 };
 
 /// The key of the violations' full number in `ErrorInfo.metadata`.
@@ -26,7 +26,9 @@ impl From<SendError> for pb::SendError {
         let message = error.to_string();
         match error {
             SendError::Relay(failure) => relay_failure(&failure),
-            SendError::Refused(refusal) => refused(refusal, message),
+            SendError::Refused(refusal) => {
+                refused(refusal, message, Path::root("mail").field("tls"))
+            }
             SendError::RequestIdReused => {
                 plain(Code::AlreadyExists, Why::RequestIdReused, message, [])
             }
@@ -43,6 +45,20 @@ impl From<SendError> for pb::SendError {
                 retry_after,
             ),
             SendError::Internal => plain(Code::Internal, Why::Internal, message, []),
+        }
+    }
+}
+
+impl From<CheckError> for pb::SendError {
+    fn from(error: CheckError) -> Self {
+        let message = error.to_string();
+        match error {
+            CheckError::Refused(refusal) => refused(refusal, message, Path::root("tls")),
+            CheckError::NoCredentials => {
+                let broken = Broken::new(Rule::Conflict, "needs credentials for the relay");
+                Violations::one(Path::root("authenticate"), &broken).into()
+            }
+            CheckError::Unable(error) => error.into(),
         }
     }
 }
@@ -68,7 +84,8 @@ impl From<Violations> for pb::SendError {
     }
 }
 
-fn refused(refusal: Refusal, message: String) -> pb::SendError {
+/// `tls` is where the request has its `TlsOptions`.
+fn refused(refusal: Refusal, message: String, tls: Path<'_>) -> pb::SendError {
     use pb::ErrorReason as Why;
 
     match refusal {
@@ -88,11 +105,11 @@ fn refused(refusal: Refusal, message: String) -> pb::SendError {
             Code::PermissionDenied,
             Why::TlsPolicyNotAllowed,
             message,
-            [("field", tls_field(option).to_owned())],
+            [("field", tls.field(tls_field(option)).to_string())],
         ),
         Refusal::TlsConflict(error) => {
             let broken = Broken::new(Rule::Conflict, format!("does not fit the relay: {error}"));
-            Violations::one(Path::root("mail").field("tls"), &broken).into()
+            Violations::one(tls, &broken).into()
         }
         Refusal::NoRoute(domain) => plain(
             Code::FailedPrecondition,
@@ -105,12 +122,12 @@ fn refused(refusal: Refusal, message: String) -> pb::SendError {
 
 fn tls_field(option: TlsOption) -> &'static str {
     match option {
-        TlsOption::Mode => "mail.tls.mode",
-        TlsOption::MinVersion => "mail.tls.min_version",
-        TlsOption::MaxVersion => "mail.tls.max_version",
-        TlsOption::ServerName => "mail.tls.server_name",
-        TlsOption::TrustAnchors => "mail.tls.trust_anchors_pem",
-        TlsOption::KeyPins => "mail.tls.key_pins",
+        TlsOption::Mode => "mode",
+        TlsOption::MinVersion => "min_version",
+        TlsOption::MaxVersion => "max_version",
+        TlsOption::ServerName => "server_name",
+        TlsOption::TrustAnchors => "trust_anchors_pem",
+        TlsOption::KeyPins => "key_pins",
     }
 }
 
@@ -165,97 +182,12 @@ fn relay_failure(failure: &RelayFailure) -> pb::SendError {
 /// relay's refusal of our login is never UNAUTHENTICATED, or callers would
 /// renew their own credentials.
 fn code(reason: Reason) -> Code {
-    #[allow(clippy::enum_glob_use, reason = "the table names all of them")]
-    use Reason::*;
-
-    match reason {
-        DnsTemporary
-        | ConnectRefused
-        | ConnectTimeout
-        | ConnectUnreachable
-        | ConnectionClosed
-        | ConnectionReset
-        | BannerTimeout
-        | ReplyTimeout
-        | StarttlsRefusedTemporary
-        | ServerInternalError
-        | HandshakeTimeout
-        | HandshakeClosed
-        | HandshakeReset
-        | Corrupted
-        | AuthTemporary
-        | Deferred
-        | RelayClosing
-        | ConnectionLost
-        | LocalStore => Code::Unavailable,
-        OutcomeUnknown => Code::Unknown,
-        DeadlineExceeded => Code::DeadlineExceeded,
-        LocalInternal => Code::Internal,
-        DnsNotFound
-        | PlaintextOnTlsPort
-        | TlsOnPlaintextPort
-        | NotSmtp
-        | NotTls
-        | BannerRejected
-        | EhloRejected
-        | ReplyMalformed
-        | ReplyTooLarge
-        | StarttlsNotOffered
-        | StarttlsStripped
-        | StarttlsRefused
-        | StarttlsInjection
-        | StarttlsNoTls
-        | NoCommonVersion
-        | NoCommonCipher
-        | NoCommonGroup
-        | NoCommonSignature
-        | VersionIntolerant
-        | HelloTooLarge
-        | HandshakeRefused
-        | SniRejected
-        | AccessDenied
-        | AlpnRejected
-        | PskRequired
-        | DowngradeDetected
-        | ProtocolViolation
-        | CertExpired
-        | CertNotYetValid
-        | CertNameMismatch
-        | SmtpIntercepted
-        | CertNoSan
-        | CertSelfSigned
-        | CertIncompleteChain
-        | CertUntrustedRoot
-        | CertUnknownIssuer
-        | CertRevoked
-        | CertWrongPurpose
-        | CertCaAsLeaf
-        | CertWeakSignature
-        | CertWeakKey
-        | CertUnsupportedSignature
-        | CertUnsupportedVersion
-        | CertUnknownCriticalExtension
-        | CertBadSignature
-        | CertMalformed
-        | CertMissing
-        | CertPinMismatch
-        | CertConstraintViolated
-        | CertRevocationUnknown
-        | ClientCertRequired
-        | ClientCertRejected
-        | AuthRejected
-        | AuthRequired
-        | AuthMechanism
-        | AuthToken
-        | AuthUnproven
-        | SenderRejected
-        | RecipientsRejected
-        | MessageRejected
-        | MessageTooLarge
-        | ExtensionMissing
-        | LocalTrustStore
-        | LocalClock
-        | LocalConfig => Code::FailedPrecondition,
+    match (reason.class(), reason.acceptance(), reason.retry()) {
+        (_, Acceptance::Unknown, _) => Code::Unknown,
+        (Class::Deadline, ..) => Code::DeadlineExceeded,
+        (Class::Defect, ..) => Code::Internal,
+        (_, Acceptance::None, Retry::Later) => Code::Unavailable,
+        (_, Acceptance::None, Retry::AfterFix | Retry::Never) => Code::FailedPrecondition,
     }
 }
 
@@ -264,10 +196,7 @@ mod tests {
     use strum::IntoEnumIterator as _;
 
     use super::*;
-    use crate::{
-        report::{Acceptance, Retry},
-        smtp,
-    };
+    use crate::smtp;
 
     #[test]
     fn a_machine_retries_only_where_nothing_was_accepted_and_time_may_help() {

@@ -1,11 +1,11 @@
-//! The service that shows the relays.
+//! The service that shows the relays and finds out what is wrong with one.
 
 use tonic::{Request, Response, Status};
 
-use super::{page::Page, pb, render};
-use crate::sender::Sender;
+use super::{edge::internal, page::Page, parse, pb, render};
+use crate::sender::{Deadline, Sender};
 
-/// Shows the relays.
+/// Shows the relays and checks them. Requests must carry a [`Deadline`].
 #[derive(Debug)]
 pub(super) struct RelayService {
     sender: Sender,
@@ -36,8 +36,21 @@ impl pb::relay_service_server::RelayService for RelayService {
 
     async fn check_relay(
         &self,
-        _request: Request<pb::CheckRelayRequest>,
+        request: Request<pb::CheckRelayRequest>,
     ) -> Result<Response<pb::CheckRelayResponse>, Status> {
-        Err(Status::unimplemented("CheckRelay is not served yet"))
+        let deadline = request.extensions().get().copied().ok_or_else(internal)?;
+        let response = check(&self.sender, request.into_inner(), deadline).await?;
+        Ok(Response::new(response))
     }
+}
+
+/// Checks a relay through `sender`.
+pub(super) async fn check(
+    sender: &Sender,
+    request: pb::CheckRelayRequest,
+    deadline: Deadline,
+) -> Result<pb::CheckRelayResponse, pb::SendError> {
+    let inspection = parse::check_relay(request)?;
+    let check = sender.check(inspection, deadline).await?;
+    Ok(render::check(&check))
 }

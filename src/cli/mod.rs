@@ -1,11 +1,13 @@
 //! The command line. Each command is a room of its own.
 
+pub mod check;
 pub mod config;
 #[cfg(feature = "testrelay")]
 pub mod demo;
 pub mod send;
 pub mod serve;
 mod show;
+mod tls_mode;
 
 use std::process::ExitCode;
 
@@ -25,6 +27,8 @@ enum Command {
     Serve(serve::Args),
     /// Send a mail through a running service.
     Send(Box<send::Args>),
+    /// Look at a relay: whether it takes mail, and if not, why.
+    Check(Box<check::Args>),
     /// Try it: a service, three relays and three mails in one process.
     #[cfg(feature = "testrelay")]
     Demo(demo::Args),
@@ -38,6 +42,7 @@ impl Cli {
         match self.command {
             Command::Serve(args) => serve::run(args),
             Command::Send(args) => send::run(*args),
+            Command::Check(args) => check::run(&args),
             #[cfg(feature = "testrelay")]
             Command::Demo(args) => demo::run(&args),
             Command::Config(args) => config::run(args),

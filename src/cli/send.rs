@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use clap::{ArgGroup, ValueEnum};
+use clap::ArgGroup;
 
-use super::show;
+use super::{show, tls_mode::TlsMode};
 use crate::api::client::{self, pb};
 
 /// Send a mail through a running service.
@@ -118,29 +118,6 @@ pub struct Args {
     /// Print the answer as JSON: a SendMailResponse, or a SendError.
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum TlsMode {
-    /// From the first byte.
-    Implicit,
-    /// By STARTTLS, required.
-    Starttls,
-    /// By STARTTLS when it is offered, plaintext otherwise.
-    StarttlsIfOffered,
-    /// Never.
-    Plaintext,
-}
-
-impl From<TlsMode> for pb::TlsMode {
-    fn from(mode: TlsMode) -> Self {
-        match mode {
-            TlsMode::Implicit => Self::Implicit,
-            TlsMode::Starttls => Self::Starttls,
-            TlsMode::StarttlsIfOffered => Self::StarttlsIfOffered,
-            TlsMode::Plaintext => Self::Plaintext,
-        }
-    }
 }
 
 /// A mail that could not be put together or handed over.

@@ -208,28 +208,45 @@ fn words(name: &str, prefix: &str) -> String {
 }
 
 /// Colours, where a person looks.
-#[derive(Clone, Copy)]
-struct Style {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
     colours: bool,
 }
 
 impl Style {
     fn of_stdout() -> Self {
+        Self::new(true)
+    }
+
+    /// Colours on a terminal, where they are `wanted`.
+    pub(super) fn new(wanted: bool) -> Self {
         Self {
-            colours: io::stdout().is_terminal(),
+            colours: wanted && io::stdout().is_terminal(),
         }
     }
 
-    fn good(self, text: &str) -> String {
+    pub(super) fn good(self, text: &str) -> String {
         self.paint("1;32", text)
     }
 
-    fn bad(self, text: &str) -> String {
+    pub(super) fn bad(self, text: &str) -> String {
         self.paint("1;31", text)
     }
 
-    fn hint(self, text: &str) -> String {
+    pub(super) fn hint(self, text: &str) -> String {
         self.paint("1;36", text)
+    }
+
+    pub(super) fn strong(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    pub(super) fn faint(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    pub(super) fn caution(self, text: &str) -> String {
+        self.paint("1;33", text)
     }
 
     fn paint(self, code: &str, text: &str) -> String {

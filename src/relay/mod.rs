@@ -1,6 +1,7 @@
 //! Which relay carries a mail, under which TLS policy and on which connection,
 //! and what to do about a relay that fails.
 
+mod check;
 mod connectors;
 mod credentials;
 mod diagnosis;
@@ -13,6 +14,7 @@ mod pool;
 mod remedy;
 mod target;
 
+pub use check::{Scope, check};
 pub use credentials::{CredentialSource, CurrentCredentials};
 pub use directory::{BadRelay, Directory, Refusal, RelayStatus};
 pub use health::LastSeen;

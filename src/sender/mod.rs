@@ -1,6 +1,7 @@
 //! The use case: one mail to one relay, once. The only place that joins
 //! `mime`, `relay` and `smtp`.
 
+mod check;
 mod dispatch;
 mod once;
 
@@ -16,6 +17,7 @@ use crate::{
     report::{self, RecipientResult, RelayFailure, Reply},
     smtp, tls,
 };
+pub use check::{CheckError, Inspection};
 use dispatch::Dispatch;
 use once::{Claim, Once, Settled, Ticket};
 pub use once::{Keep, RequestId};

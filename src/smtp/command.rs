@@ -1,12 +1,12 @@
 //! Commands, as octets. They are built from typed values only, none of which
 //! can hold a line end.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use secrecy::zeroize::Zeroizing;
 
-use super::{Host, auth::Mechanism, error::Local};
-use crate::mail::Address;
+use super::{Host, auth::Mechanism};
+use crate::mail::{Address, Broken, Rule};
 
 /// Commands to be sent together, and how many there are.
 #[derive(Default)]
@@ -18,7 +18,14 @@ pub(super) struct Commands {
 
 /// What to say in EHLO: a domain name, or an address literal in brackets
 /// (RFC 5321 section 4.1.1.1).
-pub(super) struct EhloName(String);
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EhloName(String);
+
+impl fmt::Display for EhloName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// The parameters of MAIL FROM.
 #[derive(Clone, Copy, Default)]
@@ -134,7 +141,7 @@ impl Commands {
 }
 
 impl FromStr for EhloName {
-    type Err = Local;
+    type Err = Broken;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let literal = text
@@ -149,7 +156,10 @@ impl FromStr for EhloName {
             // RFC 5321 section 4.1.3.
             Ok(Host::Ip(ip)) if ip.is_ipv6() => Ok(Self(format!("[IPv6:{ip}]"))),
             Ok(Host::Ip(ip)) => Ok(Self(format!("[{ip}]"))),
-            _ => Err(Local::EhloName),
+            _ => Err(Broken::new(
+                Rule::Syntax,
+                "must be a host name, or an address literal in brackets",
+            )),
         }
     }
 }

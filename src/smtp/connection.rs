@@ -20,7 +20,7 @@ use super::{
     stream::Stream,
 };
 use crate::{
-    report::{Reason, Reply, ReplyCode},
+    report::{Certificate, Reason, Reply, ReplyCode},
     tls::ChannelBinding,
 };
 
@@ -52,6 +52,11 @@ impl<IO> Connection<IO> {
 
     pub(super) fn is_tls(&self) -> bool {
         self.stream.is_tls()
+    }
+
+    /// The chain that the relay presented, leaf first.
+    pub(super) fn certificates(&self) -> Vec<Certificate> {
+        self.stream.certificates()
     }
 
     /// What tells this connection from every other one, in TLS.
@@ -119,7 +124,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             }
         });
         match bounded.wait(next).await {
-            Ok(Ok(reply)) => Ok(reply),
+            Ok(Ok(reply)) => {
+                step.heard(&reply);
+                Ok(reply)
+            }
             Ok(Err(end)) => Err(step.halt(end.unwrap_or(Kind::Closed {
                 heard: self.has_spoken,
             }))),

@@ -33,6 +33,11 @@ pub struct Error {
 }
 
 impl Error {
+    /// How far the session had got.
+    pub(super) fn stage(&self) -> Stage {
+        self.stage
+    }
+
     /// Whether the session failed, and not the mail: it was lost, ended with
     /// 421, fell silent or out of step, in a transaction of which no octet of
     /// the message was written. Where the connection had rested before, that

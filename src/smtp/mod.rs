@@ -5,7 +5,7 @@
 //! [`Session::open`] resolves and connects (`resolve`, `connect`) and gets the
 //! connection ready (`opening`: greeting, EHLO, STARTTLS, `auth`);
 //! [`Session::send`] hands a mail over (`delivery`), in one `transaction` or in
-//! several (`surplus`, `data`). Below them, `connection` sends commands and hears replies over a `stream`, and
+//! several (`surplus`, `data`). [`Walk`] opens one and leaves it, for a check. Below them, `connection` sends commands and hears replies over a `stream`, and
 //! `step` puts every wait under a time limit and the caller's will.
 
 mod auth;
@@ -34,8 +34,10 @@ mod stream;
 mod surplus;
 mod target;
 mod transaction;
+mod walk;
 
 pub use auth::{Mechanism, Mechanisms};
+pub use command::EhloName;
 pub use credentials::Credentials;
 pub use error::Error;
 pub use host::Host;
@@ -46,3 +48,4 @@ pub use resolve::Resolver;
 pub use session::Session;
 pub use target::Target;
 pub use transaction::{Body, Delivered, Transaction};
+pub use walk::{Passed, Walk};

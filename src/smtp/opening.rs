@@ -86,7 +86,7 @@ impl Opening<'_> {
 
     fn ehlo_name(&self) -> Result<EhloName, Halt> {
         let name = self.target.ehlo_name.parse();
-        name.map_err(|local| Halt::new(Stage::Ehlo, Kind::Local(local)))
+        name.map_err(|_| Halt::new(Stage::Ehlo, Kind::Local(Local::EhloName)))
     }
 
     async fn introduce<IO: AsyncRead + AsyncWrite + Unpin>(
@@ -111,11 +111,11 @@ impl Opening<'_> {
         if mode == TlsMode::Plaintext {
             return Ok(Some(extensions));
         }
+        if !extensions.starttls && !mode.requires_tls() {
+            return Ok(Some(extensions));
+        }
         let step = Step::enter(self.progress, Stage::Starttls, self.target.limits.starttls);
         if !extensions.starttls {
-            if !mode.requires_tls() {
-                return Ok(Some(extensions));
-            }
             return Err(step.halt(Kind::StarttlsMissing {
                 stripped: extensions.has_overwritten_keyword()
                     || ehlo::is_overwritten_greeting(&greeting),

@@ -9,7 +9,8 @@ use std::sync::{
 use strum::IntoEnumIterator as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::report::Stage;
+use super::walk::Trail;
+use crate::report::{Reply, Stage};
 
 /// How far a transaction is. Either the session commits, and then sends the
 /// octets that end the data, or the waiting side abandons it, and then the
@@ -22,6 +23,8 @@ struct State {
     stage: AtomicU8,
     decision: AtomicU8,
     abandoned: CancellationToken,
+    /// Only where somebody wants to know.
+    trail: Option<Trail>,
 }
 
 const OPEN: u8 = 0;
@@ -29,9 +32,32 @@ const COMMITTED: u8 = 1;
 const ABANDONED: u8 = 2;
 
 impl Progress {
+    /// A progress that keeps the steps that it came through.
+    pub(super) fn recorded() -> Self {
+        Self(Arc::new(State {
+            trail: Some(Trail::default()),
+            ..State::default()
+        }))
+    }
+
+    /// The steps so far, when they are kept.
+    pub(super) fn trail(&self) -> Option<&Trail> {
+        self.0.trail.as_ref()
+    }
+
+    /// Takes note of a reply in the stage that the session has come to.
+    pub(super) fn note(&self, reply: &Reply) {
+        if let Some(trail) = self.trail() {
+            trail.note(reply);
+        }
+    }
+
     /// Says that the session has come to `stage`.
     pub fn enter(&self, stage: Stage) {
         self.0.stage.store(stage as u8, Ordering::Release);
+        if let Some(trail) = self.trail() {
+            trail.enter(stage);
+        }
     }
 
     /// The stage that the session has come to.

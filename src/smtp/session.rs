@@ -20,7 +20,8 @@ use super::{
     transaction::Standing,
 };
 use crate::report::{
-    self, ConnectAttempt, RecipientResult, RelayEndpoint, RelayOrigin, Stage, Timings, TlsSession,
+    self, Certificate, ConnectAttempt, RecipientResult, RelayEndpoint, RelayOrigin, Stage, Timings,
+    TlsSession,
 };
 
 /// How long a farewell may take.
@@ -176,13 +177,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         }
     }
 
+    /// The chain that the relay presented, leaf first. Empty in plaintext.
+    pub(super) fn certificates(&self) -> Vec<Certificate> {
+        self.connection.certificates()
+    }
+
     /// Says QUIT and closes, within a bounded time. A session that is out of
     /// order is closed without a word: where the relay waits for the rest of a
     /// message, QUIT would become part of it.
-    pub async fn quit(mut self) {
+    pub async fn quit(self) {
+        self.part(&Progress::default()).await;
+    }
+
+    /// [`Session::quit`], for somebody who looks on.
+    pub(super) async fn part(mut self, progress: &Progress) {
         self.settle().await;
-        let nobody = Progress::default();
-        let step = Step::enter(&nobody, Stage::Quit, QUIT_LIMIT);
+        let step = Step::enter(progress, Stage::Quit, QUIT_LIMIT);
         let listens = self.is_reusable();
         let farewell = async {
             if listens {

@@ -7,7 +7,7 @@ use super::{
     Progress,
     error::{Halt, Kind},
 };
-use crate::report::Stage;
+use crate::report::{Reply, Stage};
 
 /// One step of a session. Nothing is waited for outside of one.
 #[derive(Clone, Copy)]
@@ -38,6 +38,11 @@ impl<'a> Step<'a> {
 
     pub(super) fn stage(&self) -> Stage {
         self.stage
+    }
+
+    /// Takes note of a reply in this step.
+    pub(super) fn heard(&self, reply: &Reply) {
+        self.progress.note(reply);
     }
 
     pub(super) fn halt(&self, kind: Kind) -> Halt {

@@ -8,7 +8,10 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::tls::{ChannelBinding, HandshakeError, TlsStream};
+use crate::{
+    report::Certificate,
+    tls::{ChannelBinding, HandshakeError, TlsStream},
+};
 
 /// A connection's octets: in plaintext, or through TLS.
 pub(super) enum Stream<IO> {
@@ -19,6 +22,14 @@ pub(super) enum Stream<IO> {
 impl<IO> Stream<IO> {
     pub(super) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+
+    /// The chain that the relay presented, leaf first.
+    pub(super) fn certificates(&self) -> Vec<Certificate> {
+        match self {
+            Self::Plain(_) => Vec::new(),
+            Self::Tls(stream) => stream.certificates(),
+        }
     }
 
     /// What tells this connection from every other one, in TLS.

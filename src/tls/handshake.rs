@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, client::Resumption};
 use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
@@ -21,7 +21,7 @@ use super::{
     opening::Opening,
     policy::{Deviation, Policy, deviate},
     probe::Ours,
-    reason::{self, Facts, TimeLimit, tls_rpt_result_type},
+    reason::{self, Facts, TimeLimit},
     record::Recorder,
     verify::Verifier,
     version,
@@ -78,25 +78,43 @@ impl Connector {
         })))
     }
 
+    /// The same, but no session is resumed: the relay shows its certificate
+    /// and all that it can.
+    #[must_use]
+    pub fn without_resumption(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.0.config);
+        config.resumption = Resumption::disabled();
+        self.with(config)
+    }
+
     /// A connector that does something otherwise.
     pub(super) fn deviating(&self, deviation: Deviation) -> Result<Self, rustls::Error> {
         let Inner {
             config,
+            verifier,
+            versions,
+            ..
+        } = &*self.0;
+        Ok(self.with(deviate(config, verifier, versions, deviation)?))
+    }
+
+    fn with(&self, config: ClientConfig) -> Self {
+        let Inner {
+            config: _,
             server_name,
             offer,
             trust_source,
             verifier,
             versions,
         } = &*self.0;
-        let config = deviate(config, verifier, versions, deviation)?;
-        Ok(Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             config: Arc::new(config),
             server_name: server_name.clone(),
             offer: offer.clone(),
             trust_source,
             verifier: Arc::clone(verifier),
             versions: versions.clone(),
-        })))
+        }))
     }
 
     /// What our handshakes are made of.
@@ -170,6 +188,7 @@ impl Connector {
                 opening: &opening,
                 alert: alert.as_ref(),
                 settled: settled.is_some(),
+                verifier: &self.0.verifier,
                 trust_source: self.0.trust_source,
                 now: SystemTime::now(),
             },
@@ -196,9 +215,9 @@ impl Connector {
             certificates: chain.map(|der| certificate::describe(der)).collect(),
             first_bytes,
             probes: Vec::new(),
-            flaws: Vec::new(),
+            flaws: finding.flaws,
             trust_source: self.0.trust_source,
-            tls_rpt_result_type: tls_rpt_result_type(finding.reason),
+            starttls_reply: None,
         };
         HandshakeError {
             reason: finding.reason,
@@ -211,8 +230,8 @@ impl Connector {
         }
     }
 
-    /// What can be told of a failure with `reason` before any handshake.
-    pub fn evidence(&self, mode: TlsMode, reason: Reason) -> TlsEvidence {
+    /// What can be told of a failure before any handshake.
+    pub fn evidence(&self, mode: TlsMode) -> TlsEvidence {
         TlsEvidence {
             mode,
             server_name: self.0.server_name.to_str().into_owned(),
@@ -224,7 +243,7 @@ impl Connector {
             probes: Vec::new(),
             flaws: Vec::new(),
             trust_source: self.0.trust_source,
-            tls_rpt_result_type: tls_rpt_result_type(reason),
+            starttls_reply: None,
         }
     }
 

@@ -8,6 +8,7 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs},
     sign::CertifiedKey,
 };
+use webpki::OwnedCertRevocationList;
 
 use super::{
     ClientCertificate, Settings, SystemRoots, Version,
@@ -198,7 +199,7 @@ fn verifier(
     } else {
         // The lists are checked as far as they reach: a certificate that none
         // of them covers passes, but a list past its time covers nothing.
-        WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider))
+        WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider))
             .with_crls(settings.crls.iter().flatten().cloned())
             .allow_unknown_revocation_status()
             .enforce_revocation_expiration()
@@ -206,8 +207,12 @@ fn verifier(
             .map(Some)
             .map_err(PolicyError::Crl)?
     };
+    let crls = settings.crls.iter().flatten();
+    let crls = crls.filter_map(|der| OwnedCertRevocationList::from_der(der).ok());
     Ok(Verifier {
         chain,
+        roots,
+        crls: crls.map(Into::into).collect(),
         pins,
         algorithms: provider.signature_verification_algorithms,
     })

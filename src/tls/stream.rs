@@ -9,9 +9,13 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
-    ChannelBinding, Connector, HandshakeError, reason, record::Recorder, witness::ClientAuth,
+    ChannelBinding, Connector, HandshakeError, certificate, reason, record::Recorder,
+    witness::ClientAuth,
 };
-use crate::report::TlsSession;
+use crate::report::{Certificate, TlsSession};
+
+/// How many certificates of a chain are told.
+const CERTIFICATES: usize = 10;
 
 /// An established TLS connection.
 #[derive(Debug)]
@@ -37,6 +41,13 @@ impl<IO> TlsStream<IO> {
             stream,
             fresh: Some(Box::new(Fresh { connector, session })),
         }
+    }
+
+    /// The chain that the relay presented, leaf first, at most ten.
+    pub fn certificates(&self) -> Vec<Certificate> {
+        let chain = self.stream.get_ref().1.peer_certificates();
+        let chain = chain.unwrap_or_default().iter().take(CERTIFICATES);
+        chain.map(|der| certificate::describe(der)).collect()
     }
 
     /// What tells this connection from every other one. `None` when it has

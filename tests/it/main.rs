@@ -6,6 +6,7 @@
 )]
 
 mod bad_input;
+mod check;
 mod compose;
 mod connecting;
 mod deadlines;

@@ -1,6 +1,6 @@
 //! What a failure advises to set, set: the mail goes.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use posthaste::{
     api::client::pb::{self, relay_failure::Reason},
@@ -31,8 +31,7 @@ impl Case {
     }
 
     fn with(mut self, setting: &str, value: &str) -> Self {
-        self.settings
-            .push_str(&format!("relays.primary.{setting} = {value}\n"));
+        writeln!(self.settings, "relays.primary.{setting} = {value}").unwrap();
         self
     }
 

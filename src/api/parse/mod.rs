@@ -2,6 +2,7 @@
 //! behind it need check them again. All that is wrong with a request is told
 //! at once.
 
+mod check;
 mod envelope;
 mod list;
 mod mail;
@@ -12,6 +13,7 @@ mod relay;
 mod tls;
 mod violations;
 
+pub(super) use check::check_relay;
 pub(super) use path::Path;
 pub(super) use violations::Violations;
 

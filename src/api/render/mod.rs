@@ -1,12 +1,14 @@
 //! Facts of the domain as messages of the API. Every list and text that a
 //! relay can make long is bounded here.
 
+mod check;
 mod failure;
 #[cfg(test)]
 mod numbers;
 mod session;
 mod text;
 
+pub(super) use check::check;
 pub(super) use failure::failure;
 pub(super) use session::{recipients, reply, session};
 pub(super) use text::clip;

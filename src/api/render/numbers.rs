@@ -9,7 +9,7 @@ use crate::{
     api::pb,
     report::{
         Acceptance, Action, AlertDirection, Confidence, Fault, Party, Reason, RecipientState,
-        Retry, Stage, TlsMode, TlsVersion,
+        Retry, Stage, TlsMode, TlsVersion, WarningCode,
     },
 };
 
@@ -38,6 +38,7 @@ fn same<T: IntoEnumIterator + Debug + Copy>(proto: &str, prefix: &str, number: f
 /// `StarttlsIfOffered` as `STARTTLS_IF_OFFERED`, and `Tls12` as `1_2`.
 fn name(variant: &str) -> String {
     match variant {
+        "Tls12Only" => return "TLS12_ONLY".into(),
         "Ssl30" => return "SSL_3_0".into(),
         "Tls10" => return "1_0".into(),
         "Tls11" => return "1_1".into(),
@@ -74,6 +75,11 @@ fn the_values_have_the_same_names_and_numbers() {
     same("TlsAlert.Direction", "DIRECTION", |v: AlertDirection| {
         v as i32
     });
+    same(
+        "CheckRelayResponse.Warning.Code",
+        "CODE",
+        |v: WarningCode| v as i32,
+    );
     same("SmtpStage", "SMTP_STAGE", |v: Stage| v as i32);
     same("TlsMode", "TLS_MODE", |v: TlsMode| v as i32);
     same("TlsVersion", "TLS_VERSION", |v: TlsVersion| v as i32);

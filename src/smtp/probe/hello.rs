@@ -10,7 +10,7 @@ use tokio::{
 
 use super::name;
 use crate::{
-    report::{Reason, TlsEvidence, TlsMode, TlsProbe},
+    report::{TlsEvidence, TlsMode, TlsProbe},
     smtp::{Target, connect::dial},
 };
 
@@ -67,7 +67,7 @@ pub(in crate::smtp) async fn ask(target: &Target, ip: IpAddr) -> Answered {
 /// `None` when what comes is not TLS.
 async fn shake_hands<IO: AsyncRead + AsyncWrite + Unpin>(target: &Target, io: IO) -> Option<Hello> {
     let mode = TlsMode::Implicit;
-    let mut evidence = target.tls.evidence(target.mode, Reason::TlsOnPlaintextPort);
+    let mut evidence = target.tls.evidence(target.mode);
     let mut probe = TlsProbe {
         name: name(target.port, mode),
         mode,

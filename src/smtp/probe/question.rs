@@ -9,7 +9,7 @@ use super::{Door, trials};
 use crate::{
     report::{Reason, RelayFailure, Stage, TlsEvidence, TlsMode, TlsProbe},
     smtp::{Error, Host, Target, TimeLimits, error::Kind, failure::retry_after},
-    tls::{self, Inquiry, Verdict},
+    tls::{Inquiry, Verdict},
 };
 
 /// How many connections one failure is cause for, at most.
@@ -86,6 +86,8 @@ impl Error {
                     is_on: false,
                     ..target.probing.clone()
                 },
+                // What works must be shown anew.
+                tls: target.tls.without_resumption(),
                 limits: hasty(&target.limits),
                 ..target.clone()
             },
@@ -147,10 +149,7 @@ impl Question {
         Findings {
             probes,
             verdict: outcome.verdict,
-            blank: TlsEvidence {
-                tls_rpt_result_type: None,
-                ..target.tls.evidence(target.mode, self.reason)
-            },
+            blank: target.tls.evidence(target.mode),
         }
     }
 
@@ -184,9 +183,6 @@ impl Findings {
             failure.alternatives.clone_from(&verdict.alternatives);
             failure.summary.clone_from(&verdict.summary);
             failure.retry_after = retry_after(verdict.reason);
-            if let Some(evidence) = &mut failure.tls {
-                evidence.tls_rpt_result_type = tls::tls_rpt_result_type(verdict.reason);
-            }
         }
         if !self.probes.is_empty() {
             let evidence = failure
