@@ -1,28 +1,53 @@
 //! What a check looks at beyond its own session: by further connections, to
 //! tell causes apart (`probe`) and to see what else the relay takes (`deep`).
 
-use tokio::time::Instant;
+use futures_util::future::join;
+use tokio::time::{Instant, timeout_at};
 
 use super::Scope;
 use crate::{
-    report::{Check, Reason, RelayFailure},
+    report::{Check, Reason, RelayFailure, Stage},
     smtp::{self, Target},
 };
 
 /// The failure behind `error`, told apart by probes where that is wanted.
 pub(super) async fn diagnose(
     error: Box<smtp::Error>,
-    _target: &Target,
-    _scope: &Scope,
-    _until: Instant,
+    target: &Target,
+    scope: &Scope,
+    until: Instant,
 ) -> RelayFailure {
+    let question = error.question(target, smtp::Scope::All);
     let mut failure = error.into_failure();
     if failure.reason == Reason::DeadlineExceeded {
         let activity = failure.stage.activity();
         failure.summary = format!("The time for the check ran out while {activity}.");
     }
+    if scope.probe
+        && let Some(question) = question
+        && let Ok(findings) = timeout_at(until, Box::pin(question.investigate())).await
+    {
+        findings.apply(&mut failure);
+    }
     failure
 }
 
 /// Looks at the other ports and at all that the relay accepts.
-pub(super) async fn look(_check: &mut Check, _target: &Target, _scope: &Scope, _until: Instant) {}
+pub(super) async fn look(check: &mut Check, target: &Target, scope: &Scope, until: Instant) {
+    let comes_to_tls = check.steps.iter().any(|it| it.stage == Stage::TlsHandshake);
+    let ports = async {
+        if scope.probe {
+            Box::pin(smtp::survey(target, until)).await
+        } else {
+            Vec::new()
+        }
+    };
+    let accepted = async {
+        if scope.deep && comes_to_tls {
+            Some(Box::pin(smtp::enumerate(target, until)).await)
+        } else {
+            None
+        }
+    };
+    (check.ports, check.accepted) = join(ports, accepted).await;
+}
