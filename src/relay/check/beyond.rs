@@ -50,4 +50,11 @@ pub(super) async fn look(check: &mut Check, target: &Target, scope: &Scope, unti
         }
     };
     (check.ports, check.accepted) = join(ports, accepted).await;
+    // More is known of the port that the check is about.
+    let own = check.ports.iter_mut().find(|it| it.port == target.port);
+    if let (Some(own), Some(finding)) = (own, check.findings.first())
+        && !own.healthy
+    {
+        own.reason = Some(finding.reason);
+    }
 }
