@@ -45,13 +45,15 @@ pub(super) const GROUPS_13: &[u16] = &[
 
 /// For signatures.
 pub(super) const SCHEMES: &[u16] = &[
-    0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601, ED448, 0x0809,
+    0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601, 0x0808, 0x0809,
     0x080a, 0x080b, 0x081a, 0x081b, 0x081c, 0x0904, 0x0905, 0x0906, 0x0708, 0x0303, 0x0301, 0x0203,
     0x0201, 0x0402, 0x0202,
 ];
 
-/// The scheme of Ed448, which TLS libraries seldom know.
-pub(super) const ED448: u16 = 0x0808;
+/// Of Ed448 keys.
+pub(super) const ED448: &[u16] = &[0x0808];
+/// Of RSA keys that are for RSA-PSS only (RFC 8446 section 4.2.3).
+pub(super) const RSA_PSS: &[u16] = &[0x0809, 0x080a, 0x080b];
 
 /// Those that have an old relay's only suites, before TLS had extensions.
 pub(super) const OLD_SUITES: &[u16] = &[
