@@ -3,7 +3,7 @@
 use super::{
     Experiment,
     answer::Answer,
-    flight::{Chosen, Flight},
+    flight::{Chosen, Flight, Parameters},
     inquiry::Case,
     wide,
 };
@@ -84,7 +84,10 @@ pub(super) fn cipher(case: &Case, flight: &Flight, ours: &[u16]) -> String {
         return unchanged(case);
     };
     let suite = wide::suite_name(chosen.suite);
-    let kind = kind(&suite);
+    let kind = match flight.key_exchange.as_ref().map(|it| it.parameters) {
+        Some(Parameters::Modulus { bits }) => format!("{} of {bits} bits", kind(&suite)),
+        _ => kind(&suite),
+    };
     let version = version::name(chosen.version);
     let ours = if chosen.version == TlsVersion::Tls13 {
         list(ours.iter().map(|it| wide::suite_name(*it)))

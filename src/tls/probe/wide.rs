@@ -64,7 +64,14 @@ pub(super) const OLD_SUITES: &[u16] = &[
 
 /// The IANA name of a suite.
 pub(super) fn suite_name(number: u16) -> String {
-    offer::suite_name(CipherSuite::from(number))
+    let name = match number {
+        0x00c6 => "TLS_SM4_GCM_SM3",
+        0x00c7 => "TLS_SM4_CCM_SM3",
+        0xd001 => "TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256",
+        0xd002 => "TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384",
+        _ => return offer::suite_name(CipherSuite::from(number)),
+    };
+    name.to_owned()
 }
 
 /// The IANA name of a group.
