@@ -75,7 +75,7 @@ impl Connector {
 
 impl Enumerator {
     /// What to ask next. `None` when all is known, or enough was asked.
-    pub fn next(&mut self) -> Option<Question> {
+    pub fn next_question(&mut self) -> Option<Question> {
         self.think();
         if self.asked >= QUESTIONS {
             return None;

@@ -401,7 +401,7 @@ fn narrowed(case: &Case) -> Option<Verdict> {
         Reason::NoCommonCipher | Reason::NoCommonGroup | Reason::NoCommonSignature => {
             !refuses_wide && !takes_ours
         }
-        Reason::NoCommonVersion => !(refuses_wide && refuses_old) && !takes_ours,
+        Reason::NoCommonVersion => !(takes_ours || refuses_wide && refuses_old),
         _ => true,
     };
     let symptom = &case.symptom;

@@ -106,7 +106,7 @@ impl<F: FnMut(&ClientHello) -> Act> Relay<F> {
             }
             Act::Choose(version, suite, group) => {
                 say(&mut io, &server_hello(version, suite, group)).await;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             Act::Sign {
                 suite,
@@ -115,7 +115,7 @@ impl<F: FnMut(&ClientHello) -> Act> Relay<F> {
             } => {
                 say(&mut io, &server_hello(0x0303, suite, None)).await;
                 say(&mut io, &key_exchange(group, scheme)).await;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             Act::Alert(code) => say(&mut io, &[21, 3, 3, 0, 2, 2, code]).await,
             Act::Close => {}
@@ -308,17 +308,23 @@ async fn a_relay_without_a_cipher_suite_of_ours() {
         (0x0039, "DHE (TLS_DHE_RSA_WITH_AES_256_CBC_SHA"),
         (0x00a6, "anonymous key exchange (TLS_DH_anon"),
     ] {
-        let inquired = inquire(|hello| match has_suite(hello, suite) {
-            true => Act::Choose(0x0303, suite, None),
-            false => REFUSAL,
+        let inquired = inquire(|hello| {
+            if has_suite(hello, suite) {
+                Act::Choose(0x0303, suite, None)
+            } else {
+                REFUSAL
+            }
         })
         .await;
         let ours = "posthaste offers only ECDHE with AES-GCM or ChaCha20";
         inquired.assert_probed(Reason::NoCommonCipher, &[kind, "TLS 1.2", ours]);
     }
-    let inquired = inquire(|hello| match is_tls13(hello) && has_suite(hello, 0x1304) {
-        true => Act::Choose(0x0304, 0x1304, Some(0x001d)),
-        false => Act::Alert(if is_tls13(hello) { 40 } else { 70 }),
+    let inquired = inquire(|hello| {
+        if is_tls13(hello) && has_suite(hello, 0x1304) {
+            Act::Choose(0x0304, 0x1304, Some(0x001d))
+        } else {
+            Act::Alert(if is_tls13(hello) { 40 } else { 70 })
+        }
     })
     .await;
     let ours = "TLS_AES_256_GCM_SHA384";
@@ -371,13 +377,16 @@ async fn a_relay_without_a_signature_of_ours() {
         .await;
         inquired.assert_probed(Reason::NoCommonSignature, &[kind, "posthaste takes ECDSA"]);
     }
-    let inquired = inquire(|hello| match has_scheme(hello, 0x0201) {
-        true => Act::Sign {
-            suite: 0xc030,
-            group: 0x001d,
-            scheme: 0x0201,
-        },
-        false => REFUSAL,
+    let inquired = inquire(|hello| {
+        if has_scheme(hello, 0x0201) {
+            Act::Sign {
+                suite: 0xc030,
+                group: 0x001d,
+                scheme: 0x0201,
+            }
+        } else {
+            REFUSAL
+        }
     })
     .await;
     inquired.assert_probed(Reason::NoCommonSignature, &["signs with rsa_pkcs1_sha1"]);
@@ -395,9 +404,10 @@ async fn a_relay_that_only_speaks_old_versions() {
             let inquired = inquire(|hello| {
                 let is_old = hello.extensions.is_empty();
                 let bears = if is_strict { is_old } else { !is_tls13(hello) };
-                match bears && has_suite(hello, 0x002f) {
-                    true => Act::Choose(version, 0x002f, None),
-                    false => refusal.clone(),
+                if bears && has_suite(hello, 0x002f) {
+                    Act::Choose(version, 0x002f, None)
+                } else {
+                    refusal.clone()
                 }
             })
             .await;
@@ -409,9 +419,12 @@ async fn a_relay_that_only_speaks_old_versions() {
 
 #[tokio::test]
 async fn a_relay_that_does_not_speak_what_we_are_set_to() {
-    let mut relay = Relay::new(|hello: &ClientHello| match is_tls13(hello) {
-        true => Act::Alert(70),
-        false => Act::Serve(ONLY_12),
+    let mut relay = Relay::new(|hello: &ClientHello| {
+        if is_tls13(hello) {
+            Act::Alert(70)
+        } else {
+            Act::Serve(ONLY_12)
+        }
     });
     let settings = Settings {
         min_version: Some(Version::Tls13),
@@ -422,9 +435,12 @@ async fn a_relay_that_does_not_speak_what_we_are_set_to() {
         &["at most TLS 1.2", "posthaste offers TLS 1.3."],
     );
 
-    let mut relay = Relay::new(|hello: &ClientHello| match is_tls13(hello) {
-        true => Act::Serve(ONLY_13),
-        false => Act::Alert(70),
+    let mut relay = Relay::new(|hello: &ClientHello| {
+        if is_tls13(hello) {
+            Act::Serve(ONLY_13)
+        } else {
+            Act::Alert(70)
+        }
     });
     let settings = Settings {
         max_version: Some(Version::Tls12),
@@ -438,9 +454,12 @@ async fn a_relay_that_does_not_speak_what_we_are_set_to() {
 
 #[tokio::test]
 async fn a_relay_that_wants_a_pre_shared_key() {
-    let inquired = inquire(|hello| match has_suite(hello, 0x00a8) {
-        true => Act::Choose(0x0303, 0x00a8, None),
-        false => REFUSAL,
+    let inquired = inquire(|hello| {
+        if has_suite(hello, 0x00a8) {
+            Act::Choose(0x0303, 0x00a8, None)
+        } else {
+            REFUSAL
+        }
     })
     .await;
     inquired.assert_probed(Reason::PskRequired, &["TLS_PSK_WITH_AES_128_GCM_SHA256"]);
@@ -473,9 +492,12 @@ async fn a_relay_that_does_not_bear_its_name() {
 
 #[tokio::test]
 async fn a_relay_that_wants_our_certificate_behind_something_else() {
-    let inquired = inquire(|hello| match is_tls13(hello) {
-        true => Act::Close,
-        false => Act::Alert(116),
+    let inquired = inquire(|hello| {
+        if is_tls13(hello) {
+            Act::Close
+        } else {
+            Act::Alert(116)
+        }
     })
     .await;
     inquired.assert_probed(Reason::ClientCertRequired, &["certificate_required (116)"]);
@@ -508,9 +530,12 @@ async fn a_relay_that_refuses_everything_stays_what_it_was() {
 async fn what_failed_once_and_works_now_is_no_fault_of_an_offer() {
     for version in [Version::Tls12, Version::Tls13] {
         let mut is_first = true;
-        let mut relay = Relay::new(|_: &ClientHello| match std::mem::take(&mut is_first) {
-            true => REFUSAL,
-            false => Act::Serve(BOTH),
+        let mut relay = Relay::new(|_: &ClientHello| {
+            if std::mem::take(&mut is_first) {
+                REFUSAL
+            } else {
+                Act::Serve(BOTH)
+            }
         });
         let settings = Settings {
             max_version: Some(version),
@@ -612,7 +637,7 @@ async fn all_that_a_relay_accepts() {
     });
     let mut enumerator = connector(&relay.settings()).enumerate();
     let mut asked = 0;
-    while let Some(question) = enumerator.next() {
+    while let Some(question) = enumerator.next_question() {
         asked += 1;
         let (client, io) = duplex(1 << 16);
         let attempt = enumerator.attempt(&question, client);
@@ -661,7 +686,7 @@ async fn an_enumeration_ends() {
     });
     let mut enumerator = connector(&relay.settings()).enumerate();
     let mut asked = 0;
-    while let Some(question) = enumerator.next() {
+    while let Some(question) = enumerator.next_question() {
         asked += 1;
         let (client, io) = duplex(1 << 16);
         let attempt = enumerator.attempt(&question, client);
