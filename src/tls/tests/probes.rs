@@ -276,7 +276,7 @@ async fn what_is_wrong_with_the_certificate_is_told_too() {
 
 #[tokio::test(start_paused = true)]
 async fn a_middlebox_that_drops_large_hellos() {
-    for refusal in [REFUSAL, Act::Close, Act::Stall] {
+    for refusal in [REFUSAL, Act::Alert(22), Act::Close, Act::Stall] {
         for versions in [BOTH, ONLY_13, ONLY_12] {
             let inquired = inquire(|hello| {
                 if hello.size > 512 {
