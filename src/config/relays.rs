@@ -176,6 +176,7 @@ fn relay(
     let own = tls::settings(&tls_section, &found);
     let limits = limits(&section.section("limits", LIMITS));
     let pool = pool(&section.section("pool", POOL));
+    let probe = probe(section);
     let merged = global.clone().merge(own.clone());
     check_versions(&tls_section, &merged);
     let mode = merged.mode.unwrap_or(TlsMode::of_port(port));
@@ -211,6 +212,7 @@ fn relay(
         max_recipients,
         limits,
         pool,
+        probe,
     };
     Some((relay, files))
 }
@@ -317,6 +319,7 @@ fn custom(section: &Section<'_>, local_name: &str) -> CustomRelays {
         max_recipients: max_recipients(section),
         limits: limits(&section.section("limits", LIMITS)),
         pool: pool(&section.section("pool", POOL)),
+        probe: probe(section),
     }
 }
 
@@ -381,6 +384,20 @@ fn max_recipients(section: &Section<'_>) -> Option<NonZeroUsize> {
         })
         .or_none("no limit")
         .and_then(NonZeroUsize::new)
+}
+
+fn probe(section: &Section<'_>) -> bool {
+    section
+        .read(Key {
+            name: "probe",
+            about: "Whether to make further connections when what was seen of a failure has \
+                    several causes: a TLS hello where no greeting comes, other hellos, the other \
+                    submission ports. At most 8 connections and 5 seconds, once in 5 minutes for \
+                    each failure; never with credentials or mail.",
+            kind: kind::boolean(),
+            example: "false",
+        })
+        .or(true)
 }
 
 fn pool(section: &Section<'_>) -> PoolLimits {

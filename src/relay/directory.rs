@@ -3,14 +3,17 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::{
     Choice, Connections, CustomRelay, Lease, Relay, RelayName, Settings, TlsOption,
     connectors::{Connectors, Policy},
+    diagnosis::Diagnoses,
     health::{Health, LastSeen},
     permission::Permission,
     pool::{CustomPools, Pool},
+    remedies,
 };
 use crate::{
     report::{RelayFailure, RelayOrigin, Session, Stage, TlsMode, TlsVersion},
@@ -33,6 +36,7 @@ pub struct Directory {
     custom_connectors: Connectors,
     custom_pools: CustomPools<smtp::Session>,
     farewells: TaskTracker,
+    diagnoses: Diagnoses,
 }
 
 #[derive(Debug)]
@@ -137,6 +141,7 @@ impl Directory {
             custom_connectors: Connectors::new(MOST_CUSTOM_POLICIES),
             custom_pools: CustomPools::new(settings.custom.pool, farewells.clone()),
             farewells,
+            diagnoses: Diagnoses::new(),
             settings,
             roots,
             resolver,
@@ -210,6 +215,10 @@ impl Directory {
             limits: relay.limits,
             max_recipients: relay.max_recipients,
             resolver: self.resolver.clone(),
+            probing: smtp::Probing {
+                is_on: relay.probe,
+                ..smtp::Probing::default()
+            },
         })
     }
 
@@ -246,6 +255,7 @@ impl Directory {
             limits: custom.limits,
             max_recipients: custom.max_recipients,
             resolver: self.resolver.clone(),
+            probing: custom.probing(&relay.host),
         })
     }
 
@@ -278,9 +288,31 @@ impl Directory {
         Lease::take(pool, target, progress).await
     }
 
+    /// What to tell about `error`, which a session with `target` met, with
+    /// what to do about it. Where its causes cannot be told apart, further
+    /// connections tell, which are waited for until `until` at most.
+    pub async fn explain(
+        &self,
+        error: Box<smtp::Error>,
+        target: &smtp::Target,
+        until: Instant,
+    ) -> Box<RelayFailure> {
+        let question = error.question(target, smtp::Scope::Doubt);
+        let mut failure = Box::new(error.into_failure());
+        if let Some(question) = question
+            && target.probing.is_on
+            && let Some(findings) = self.diagnoses.find(question, target, until).await
+        {
+            findings.apply(&mut failure);
+        }
+        failure.remedies = remedies(&failure, target);
+        failure
+    }
+
     /// Says QUIT on every idle connection and waits, for two seconds or so at
     /// most, until they are closed. Sessions that come back later are not kept.
     pub async fn disconnect(&self) {
+        self.diagnoses.stop().await;
         for entry in self.relays.values() {
             entry.pool.close();
         }

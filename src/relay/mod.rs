@@ -4,6 +4,7 @@
 mod check;
 mod connectors;
 mod credentials;
+mod diagnosis;
 mod directory;
 mod health;
 mod lease;

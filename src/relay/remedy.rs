@@ -1,13 +1,20 @@
 //! What to do about a failure, with the setting that would do it.
 
 use crate::{
-    report::{Action, Party, RelayFailure, RelayOrigin, Remedy, Stage, TlsMode},
+    report::{Action, Party, RelayFailure, RelayOrigin, Remedy, Stage, TlsMode, TlsProbe},
     smtp::{Host, Target},
 };
 
+/// How many of the ways that turned out to work are told.
+const MOST_PROVEN: usize = 2;
+
 /// What to do about `failure`, the likeliest first.
 pub fn remedies(failure: &RelayFailure, target: &Target) -> Vec<Remedy> {
-    let mut remedies = Advisor { failure, target }.advise();
+    let advisor = Advisor { failure, target };
+    let mut remedies = advisor.advise();
+    // What is usual is no advice where somebody has looked.
+    remedies.retain(|it| !advisor.tried().any(|probe| advisor.outdates(probe, it)));
+    remedies.splice(0..0, advisor.proven());
     // Another port is no advice to who uses it already.
     let here = target
         .relay
@@ -326,6 +333,56 @@ impl Advisor<'_> {
         }
     }
 
+    /// The ports and modes, other than those in use, that were tried.
+    fn tried(&self) -> impl Iterator<Item = &TlsProbe> {
+        let here = (self.target.port, self.target.mode);
+        let probes = self.failure.tls.iter().flat_map(|tls| &tls.probes);
+        probes.filter(move |probe| (probe.port, probe.mode) != here)
+    }
+
+    /// Whether `remedy` is the advice that `probe` has put to the test. That a
+    /// port is for another mode is true even where that fails in turn.
+    fn outdates(&self, probe: &TlsProbe, remedy: &Remedy) -> bool {
+        if probe.port == self.target.port {
+            probe.succeeded && *remedy == self.use_mode(probe.mode)
+        } else {
+            *remedy == self.use_port(probe.port)
+        }
+    }
+
+    /// What was tried and works.
+    fn proven(&self) -> Vec<Remedy> {
+        let works = self.tried().filter(|probe| probe.succeeded);
+        works
+            .take(MOST_PROVEN)
+            .flat_map(|probe| {
+                let how = spoken(probe.mode);
+                let settled = probe
+                    .session
+                    .as_ref()
+                    .map_or_else(String::new, |session| format!(": {session}"));
+                if probe.port == self.target.port {
+                    let summary = format!("Port {} with {how} works{settled}.", probe.port);
+                    return vec![self.change_mode(probe.mode, summary)];
+                }
+                let port = self.owner(
+                    Action::ChangePort,
+                    format!("Port {} with {how} works{settled}.", probe.port),
+                    "port",
+                    Some(&probe.port.to_string()),
+                );
+                // Whether the mode follows the port is not known here.
+                let mode =
+                    self.change_mode(probe.mode, format!("With port {}, use {how}.", probe.port));
+                let needs_mode = probe.mode != self.target.mode && port.setting.is_some();
+                [Some(port), needs_mode.then_some(mode)]
+                    .into_iter()
+                    .flatten()
+                    .collect()
+            })
+            .collect()
+    }
+
     /// A change to the relay's settings, by whoever described it. The setting
     /// is named where it is one of posthaste's own.
     fn owner(&self, action: Action, summary: String, key: &str, value: Option<&str>) -> Remedy {
@@ -348,23 +405,25 @@ impl Advisor<'_> {
     }
 
     fn use_mode(&self, mode: TlsMode) -> Remedy {
-        let (action, what) = if mode == TlsMode::Implicit {
-            (Action::UseImplicitTls, "implicit TLS")
-        } else {
-            (Action::UseStarttls, "STARTTLS")
+        let how = spoken(mode);
+        self.change_mode(mode, format!("Use {how} on port {}.", self.target.port))
+    }
+
+    fn change_mode(&self, mode: TlsMode, summary: String) -> Remedy {
+        let action = match mode {
+            TlsMode::Implicit => Action::UseImplicitTls,
+            _ => Action::UseStarttls,
         };
-        self.owner(
-            action,
-            format!("Use {what} on port {}.", self.target.port),
-            "tls.mode",
-            Some(&mode.to_string()),
-        )
+        self.owner(action, summary, "tls.mode", Some(&mode.to_string()))
     }
 
     fn use_port(&self, port: u16) -> Remedy {
         self.owner(
             Action::ChangePort,
-            format!("Use port {port}, where {} is usual.", usual(port)),
+            format!(
+                "Use port {port}, where {} is usual.",
+                spoken(TlsMode::of_port(port))
+            ),
             "port",
             Some(&port.to_string()),
         )
@@ -500,8 +559,8 @@ impl Advisor<'_> {
     }
 }
 
-fn usual(port: u16) -> &'static str {
-    match TlsMode::of_port(port) {
+fn spoken(mode: TlsMode) -> &'static str {
+    match mode {
         TlsMode::Implicit => "implicit TLS",
         _ => "STARTTLS",
     }

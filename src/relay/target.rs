@@ -54,6 +54,8 @@ pub struct Relay {
     pub limits: smtp::TimeLimits,
     /// How many connections there may be.
     pub pool: PoolLimits,
+    /// Whether to make further connections to tell causes of failures apart.
+    pub probe: bool,
 }
 
 /// A field of `TlsOptions` that an operator can let callers change.
@@ -70,7 +72,7 @@ pub enum TlsOption {
 }
 
 /// Which relays callers may describe themselves.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct CustomRelays {
     /// None by default.
     pub allow: Vec<AllowedHosts>,
@@ -85,11 +87,37 @@ pub struct CustomRelays {
     pub limits: smtp::TimeLimits,
     /// How many connections there may be to each, for each of its users.
     pub pool: PoolLimits,
+    /// Whether to make further connections to tell causes of failures apart.
+    pub probe: bool,
+}
+
+impl Default for CustomRelays {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            allow_tls_options: Vec::new(),
+            ehlo_name: String::new(),
+            max_recipients: None,
+            limits: smtp::TimeLimits::default(),
+            pool: PoolLimits::default(),
+            probe: true,
+        }
+    }
 }
 
 impl CustomRelays {
     pub(super) fn allows(&self, host: &smtp::Host, port: u16) -> bool {
         self.allow.iter().any(|allowed| allowed.covers(host, port))
+    }
+
+    /// No port is tried that a request could not name.
+    pub(super) fn probing(&self, host: &smtp::Host) -> smtp::Probing {
+        let default = smtp::Probing::default();
+        let ports = default.ports.iter().copied();
+        smtp::Probing {
+            is_on: self.probe,
+            ports: ports.filter(|port| self.allows(host, *port)).collect(),
+        }
     }
 }
 

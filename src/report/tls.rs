@@ -1,6 +1,6 @@
 //! Facts about TLS.
 
-use std::time::SystemTime;
+use std::{fmt, time::SystemTime};
 
 use bytes::Bytes;
 use strum::{Display, EnumIter, EnumString, VariantNames};
@@ -61,6 +61,19 @@ pub enum TlsVersion {
     Tls13 = 5,
 }
 
+impl TlsVersion {
+    /// Its name in a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ssl30 => "SSL 3.0",
+            Self::Tls10 => "TLS 1.0",
+            Self::Tls11 => "TLS 1.1",
+            Self::Tls12 => "TLS 1.2",
+            Self::Tls13 => "TLS 1.3",
+        }
+    }
+}
+
 /// What TLS negotiated.
 #[derive(Clone, Debug)]
 pub struct TlsSession {
@@ -78,6 +91,19 @@ pub struct TlsSession {
     pub server_name: String,
     /// The relay's own certificate.
     pub certificate: Option<Certificate>,
+}
+
+impl fmt::Display for TlsSession {
+    /// What was settled, for a sentence: `TLS 1.3, certificate valid until
+    /// 2027-01-02`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.version.map_or("TLS", TlsVersion::name))?;
+        let until = self.certificate.as_ref().map(|it| it.not_after);
+        match until.and_then(|it| jiff::Timestamp::try_from(it).ok()) {
+            Some(time) => write!(f, ", certificate valid until {}", time.strftime("%Y-%m-%d")),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Facts about a certificate.

@@ -1,13 +1,16 @@
 //! Carries out one transaction in a task of its own, and answers in time.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, info};
 
-use super::{ASK_AGAIN, Answer, Deadline, SendError, Sent, Ticket};
+use super::{ASK_AGAIN, Answer, SendError, Sent, Ticket};
 use crate::{
     mail::{Address, Envelope, RecipientPolicy},
     mime::Composed,
@@ -32,16 +35,19 @@ pub(super) struct Dispatch {
     pub(super) tasks: TaskTracker,
     /// Nobody is waited for any more.
     pub(super) stopping: CancellationToken,
+    /// When the caller must have its answer.
+    pub(super) answer_by: Instant,
     /// Held until the transaction has ended.
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) _permit: OwnedSemaphorePermit,
 }
 
+/// How long before its answer is due a caller is no longer kept waiting for
+/// what would explain a failure.
+const EXPLAINING_MARGIN: Duration = Duration::from_millis(500);
+
 impl Dispatch {
-    pub(super) async fn carry_out(
-        self,
-        ticket: Option<Ticket>,
-        deadline: Deadline,
-    ) -> Result<Sent, SendError> {
+    pub(super) async fn carry_out(self, ticket: Option<Ticket>) -> Result<Sent, SendError> {
+        let answer_by = self.answer_by;
         let progress = Progress::default();
         // A caller that goes away gives the transaction up, as one whose
         // deadline runs out does.
@@ -67,7 +73,7 @@ impl Dispatch {
 
         let failure = tokio::select! {
             biased;
-            answer = tokio::time::timeout_at(deadline.answer_by, told) => match answer {
+            answer = tokio::time::timeout_at(answer_by, told) => match answer {
                 Ok(Ok(answer)) => return Arc::unwrap_or_clone(answer).map_err(SendError::Relay),
                 // The runtime is shutting down.
                 Ok(Err(_)) => waiting.internal(),
@@ -114,23 +120,30 @@ impl Dispatch {
     }
 
     async fn transact(self, progress: &Progress) -> Answer {
-        let explain = |error: Box<smtp::Error>| {
-            let mut failure = Box::new(error.into_failure());
-            failure.remedies = relay::remedies(&failure, &self.target);
-            failure
+        let (delivered, session) = match self.converse(progress).await {
+            Ok((Ok(delivered), session)) => (delivered, session),
+            Ok((Err(error), _)) | Err(error) => return Err(self.explain(error).await),
         };
-        let (result, session) = self.converse(progress).await.map_err(explain)?;
-        drop(self.permit);
-        let delivered = result.map_err(explain)?;
+        let partial_failure = match delivered.partial_failure {
+            Some(error) => Some(self.explain(error).await),
+            None => None,
+        };
         Ok(Sent {
             message_id: self.composed.message_id,
             reply: delivered.reply,
             recipients: delivered.recipients,
-            partial_failure: delivered.partial_failure.map(explain),
+            partial_failure,
             session,
             size_bytes: self.composed.body.bytes.len() as u64,
             replayed: false,
         })
+    }
+
+    /// In time for the caller, who need not know all that could be known.
+    async fn explain(&self, error: Box<smtp::Error>) -> Box<RelayFailure> {
+        let until = self.answer_by.checked_sub(EXPLAINING_MARGIN);
+        let until = until.unwrap_or_else(Instant::now);
+        self.directory.explain(error, &self.target, until).await
     }
 }
 

@@ -255,9 +255,10 @@ impl Sender {
             composed,
             tasks: self.tasks.clone(),
             stopping: self.stopping.clone(),
-            permit,
+            answer_by: deadline.answer_by,
+            _permit: permit,
         };
-        dispatch.carry_out(ticket, deadline).await
+        dispatch.carry_out(ticket).await
     }
 
     fn target(&self, order: &Order) -> Result<smtp::Target, Refusal> {

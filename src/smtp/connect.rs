@@ -181,7 +181,8 @@ impl Queue {
     }
 }
 
-async fn dial(ip: IpAddr, port: u16) -> io::Result<TcpStream> {
+/// Connects to one address, for as long as the system tries.
+pub(super) async fn dial(ip: IpAddr, port: u16) -> io::Result<TcpStream> {
     let socket = match ip {
         IpAddr::V4(_) => TcpSocket::new_v4()?,
         IpAddr::V6(_) => TcpSocket::new_v6()?,

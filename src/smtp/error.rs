@@ -6,6 +6,7 @@ use hickory_resolver::net::NetError;
 
 use super::{
     auth::{Fault, Mechanism},
+    probe::Hello,
     reply::BadReply,
 };
 use crate::{
@@ -104,6 +105,7 @@ impl Halt {
             | Kind::Dns(_)
             | Kind::Connect(_)
             | Kind::Silent { .. }
+            | Kind::TlsFirst(_)
             | Kind::Abandoned
             | Kind::Foreign(_)
             | Kind::StarttlsMissing { .. }
@@ -153,9 +155,17 @@ pub(super) enum Kind {
     },
     #[error("the time limit of {limit:?} ran out")]
     Timeout { limit: Duration },
-    /// No greeting, from a relay that may wait for TLS to begin.
+    /// No greeting. Where `asked`, a TLS hello was not answered either; where
+    /// not, the relay may wait for TLS to begin.
     #[error("the relay said nothing for {waited:?}")]
-    Silent { waited: Duration, closed: bool },
+    Silent {
+        waited: Duration,
+        closed: bool,
+        asked: bool,
+    },
+    /// No greeting, and an answer to a TLS hello.
+    #[error("the relay waits for TLS to begin")]
+    TlsFirst(Box<Hello>),
     #[error("the transaction was given up")]
     Abandoned,
     #[error("the reply cannot be read")]

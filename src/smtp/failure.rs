@@ -6,6 +6,7 @@ use super::{
     Error, Host,
     auth::Fault,
     error::{Foreign, Kind, Local},
+    probe::Hello,
     reply::BadReply,
 };
 use crate::report::{
@@ -32,7 +33,7 @@ impl Error {
             reason,
             stage: self.stage,
             origin: self.origin,
-            retry_after: (reason.retry() == Retry::Later).then(|| retry_after(reason)),
+            retry_after: retry_after(reason),
             confidence,
             alternatives: Vec::new(),
             summary,
@@ -48,7 +49,10 @@ impl Error {
         match self.kind {
             Kind::Refused { reply, .. } | Kind::Unexpected(reply) => failure.reply = Some(reply),
             Kind::Connect(attempts) => failure.connect_attempts = attempts,
-            Kind::Silent { .. } => failure.alternatives = vec![Reason::TlsOnPlaintextPort],
+            Kind::Silent { asked: false, .. } => {
+                failure.alternatives = vec![Reason::TlsOnPlaintextPort];
+            }
+            Kind::TlsFirst(hello) => failure.tls = Some(hello.evidence),
             Kind::ExtensionMissing(keyword) => failure.missing_extension = Some(keyword),
             Kind::Tls(handshake) => {
                 failure.alternatives = handshake.alternatives;
@@ -79,15 +83,12 @@ impl Error {
             Kind::Timeout { limit } => {
                 format!("The time limit of {limit:?} ran out while {activity} ({relay}).")
             }
-            Kind::Silent { waited, closed } => format!(
-                "{relay} said nothing for {} s{}; it is slow, or waits for TLS to begin.",
-                waited.as_secs(),
-                if *closed {
-                    " and closed the connection"
-                } else {
-                    ""
-                }
-            ),
+            Kind::Silent {
+                waited,
+                closed,
+                asked,
+            } => silent_summary(&relay, *waited, *closed, *asked),
+            Kind::TlsFirst(hello) => tls_first_summary(&relay, hello),
             Kind::Abandoned => {
                 format!("The transaction with {relay} was given up while {activity}.")
             }
@@ -190,7 +191,7 @@ impl Kind {
             Self::BadReply(BadReply::NoCode | BadReply::MixedCodes) | Self::Unexpected(_) => {
                 Reason::ReplyMalformed
             }
-            Self::Foreign(Foreign::Tls) => Reason::TlsOnPlaintextPort,
+            Self::Foreign(Foreign::Tls) | Self::TlsFirst(_) => Reason::TlsOnPlaintextPort,
             Self::Foreign(Foreign::Protocol(_) | Foreign::Unknown) => Reason::NotSmtp,
             Self::StarttlsMissing { stripped: false } => Reason::StarttlsNotOffered,
             Self::StarttlsMissing { stripped: true } => Reason::StarttlsStripped,
@@ -210,7 +211,8 @@ impl Kind {
     fn confidence(&self, stage: Stage) -> Confidence {
         match self {
             Self::Tls(handshake) => handshake.confidence,
-            Self::Silent { .. } => Confidence::Ambiguous,
+            Self::Silent { asked: false, .. } => Confidence::Ambiguous,
+            Self::Silent { asked: true, .. } | Self::TlsFirst(_) => Confidence::Probed,
             Self::Closed { heard: true } if stage == Stage::Ehlo => Confidence::Inferred,
             Self::StarttlsMissing { stripped: true } | Self::Foreign(Foreign::Unknown) => {
                 Confidence::Inferred
@@ -280,14 +282,15 @@ fn telling(attempts: &[ConnectAttempt]) -> Reason {
     .unwrap_or(Reason::ConnectUnreachable)
 }
 
-/// When trying again may help. A relay that puts off unknown senders
+/// When trying again may help, if time alone may. A relay that puts off unknown senders
 /// (greylisting) wants to see them again after a minute at the earliest.
-fn retry_after(reason: Reason) -> Duration {
-    Duration::from_secs(match reason {
+pub(super) fn retry_after(reason: Reason) -> Option<Duration> {
+    let seconds = match reason {
         Reason::Deferred => 60,
         Reason::RelayClosing | Reason::AuthTemporary | Reason::StarttlsRefusedTemporary => 30,
         _ => 5,
-    })
+    };
+    (reason.retry() == Retry::Later).then(|| Duration::from_secs(seconds))
 }
 
 /// `host:port`, with IPv6 addresses in brackets.
@@ -317,6 +320,35 @@ fn connect_summary(relay: &str, attempts: &[ConnectAttempt]) -> String {
         );
     }
     format!("Could not connect to {relay}: {tried}.")
+}
+
+fn silent_summary(relay: &str, waited: Duration, closed: bool, asked: bool) -> String {
+    let end = if closed {
+        " and closed the connection"
+    } else {
+        ""
+    };
+    let why = if asked {
+        "a TLS hello was not answered either, so that it is slow"
+    } else {
+        "it is slow, or waits for TLS to begin"
+    };
+    format!(
+        "{relay} said nothing for {} s{end}; {why}.",
+        waited.as_secs()
+    )
+}
+
+fn tls_first_summary(relay: &str, hello: &Hello) -> String {
+    let answer = format!(
+        "{relay} does not greet in plaintext, and answers a TLS hello at once: it expects implicit \
+         TLS"
+    );
+    match (&hello.trouble, hello.settled()) {
+        (Some(trouble), _) => format!("{answer}. That would fail in turn: {trouble}"),
+        (None, Some(settled)) => format!("{answer} ({settled})."),
+        (None, None) => format!("{answer}."),
+    }
 }
 
 fn foreign_summary(relay: &str, foreign: Foreign) -> String {

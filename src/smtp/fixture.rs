@@ -11,7 +11,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Error, Host, Mechanisms, Progress, Resolver, Session, Target, TimeLimits};
+use super::{Error, Host, Mechanisms, Probing, Progress, Resolver, Session, Target, TimeLimits};
 use crate::{
     report::{Reason, RelayOrigin, Timings, TlsMode},
     testrelay::{Answer, Builder, Script, Step, TestRelay},
@@ -103,6 +103,7 @@ pub(super) fn target(mode: TlsMode) -> Target {
             limits: TimeLimits::default(),
             max_recipients: None,
             resolver: Resolver::new(),
+            probing: Probing::off(),
             host,
         }
     });

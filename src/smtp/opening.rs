@@ -1,11 +1,11 @@
 //! From a fresh connection to a session that is ready: greeting, EHLO,
 //! STARTTLS, AUTH.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, pin::pin, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::Instant,
+    time::{Instant, sleep},
 };
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
     ehlo::{self, Extensions},
     error::{Foreign, Halt, Kind, Local},
     failure::refusal,
+    probe::{self, Answered},
     reply::BadReply,
     step::Step,
     stream::Stream,
@@ -44,11 +45,7 @@ impl Opening<'_> {
         &mut self,
         io: IO,
     ) -> Result<(Connection<IO>, Extensions), Halt> {
-        let name: EhloName = self
-            .target
-            .ehlo_name
-            .parse()
-            .map_err(|_| Halt::new(Stage::Ehlo, Kind::Local(Local::EhloName)))?;
+        let name = self.ehlo_name()?;
         let (mut connection, extensions) = match self.target.mode {
             TlsMode::Implicit => {
                 let mut connection = self.handshake(io).await?;
@@ -68,6 +65,28 @@ impl Opening<'_> {
         let outcome = self.authenticate(&mut connection, &extensions).await;
         or_leave(&mut connection, outcome)?;
         Ok((connection, extensions))
+    }
+
+    /// Gets a connection to where TLS begins after STARTTLS.
+    pub(super) async fn until_tls<IO: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        io: IO,
+    ) -> Result<IO, Halt> {
+        let name = self.ehlo_name()?;
+        let mut connection = Connection::new(Stream::Plain(io));
+        let outcome = self.begin_plain(&mut connection, &name).await;
+        let stays_plain = or_leave(&mut connection, outcome)?.is_some();
+        let io = if stays_plain {
+            Err(Kind::StarttlsMissing { stripped: false })
+        } else {
+            connection.into_plain()
+        };
+        io.map_err(|kind| Halt::new(Stage::Starttls, kind))
+    }
+
+    fn ehlo_name(&self) -> Result<EhloName, Halt> {
+        let name = self.target.ehlo_name.parse();
+        name.map_err(|_| Halt::new(Stage::Ehlo, Kind::Local(Local::EhloName)))
     }
 
     async fn introduce<IO: AsyncRead + AsyncWrite + Unpin>(
@@ -154,14 +173,15 @@ impl Opening<'_> {
     ) -> Result<Reply, Halt> {
         let step = Step::enter(self.progress, Stage::Greeting, self.target.limits.greeting);
         let started = Instant::now();
-        let greeting = connection.reply(&step).await.map_err(|halt| {
+        let (greeting, asked) = self.greeting_or_tls(connection, &step).await?;
+        let greeting = greeting.map_err(|halt| {
             let may_be_foreign = matches!(
                 halt.kind,
                 Kind::BadReply(BadReply::NoCode) | Kind::Closed { .. } | Kind::Timeout { .. }
             );
             match foreign(connection.unread()) {
                 Some(foreign) if may_be_foreign => step.halt(Kind::Foreign(foreign)),
-                _ if connection.unread().is_empty() => self.silence(halt, started.elapsed()),
+                _ if connection.unread().is_empty() => self.silence(halt, started.elapsed(), asked),
                 _ => halt,
             }
         })?;
@@ -173,8 +193,36 @@ impl Opening<'_> {
         }
     }
 
+    /// Waits for the greeting. When none has come for a while, a TLS hello on
+    /// another connection asks whether the relay waits for TLS; `true` when it
+    /// was not answered in TLS.
+    async fn greeting_or_tls<IO: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        connection: &mut Connection<IO>,
+        step: &Step<'_>,
+    ) -> Result<(Result<Reply, Halt>, bool), Halt> {
+        let target = self.target;
+        let mut greeting = pin!(connection.reply(step));
+        if target.mode == TlsMode::Implicit || !target.probing.is_on {
+            return Ok((greeting.await, false));
+        }
+        let hello = async {
+            sleep(probe::due(target.limits.greeting)).await;
+            probe::ask(target, self.ip).await
+        };
+        let answered = tokio::select! {
+            biased;
+            greeting = &mut greeting => return Ok((greeting, false)),
+            answered = hello => answered,
+        };
+        match answered {
+            Answered::Tls(hello) => Err(step.halt(Kind::TlsFirst(hello))),
+            Answered::Otherwise => Ok((greeting.await, true)),
+        }
+    }
+
     /// Nothing at all came where plaintext should begin.
-    fn silence(&self, halt: Halt, waited: Duration) -> Halt {
+    fn silence(&self, halt: Halt, waited: Duration, asked: bool) -> Halt {
         let closed = match halt.kind {
             Kind::Timeout { .. } => false,
             Kind::Closed { heard: false } if waited >= TELLING_SILENCE => true,
@@ -183,7 +231,12 @@ impl Opening<'_> {
         if self.target.mode == TlsMode::Implicit {
             return halt;
         }
-        Halt::new(halt.stage, Kind::Silent { waited, closed })
+        let silent = Kind::Silent {
+            waited,
+            closed,
+            asked,
+        };
+        Halt::new(halt.stage, silent)
     }
 
     async fn ehlo<IO: AsyncRead + AsyncWrite + Unpin>(

@@ -81,7 +81,8 @@ impl Session<TcpStream> {
     }
 }
 
-async fn reach(
+/// Resolves and connects.
+pub(super) async fn reach(
     target: &Target,
     progress: &Progress,
     timings: &mut Timings,

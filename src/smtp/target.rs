@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::{Credentials, Host, Mechanisms, Resolver, TimeLimits};
+use super::{Credentials, Host, Mechanisms, Probing, Resolver, TimeLimits};
 use crate::{
     report::{RelayOrigin, TlsMode},
     tls,
@@ -37,6 +37,8 @@ pub struct Target {
     pub max_recipients: Option<NonZeroUsize>,
     /// Finds the host's addresses.
     pub resolver: Resolver,
+    /// What may be done to find out why a session fails.
+    pub probing: Probing,
 }
 
 impl Target {
@@ -59,6 +61,8 @@ impl Target {
             limits,
             max_recipients,
             resolver: _,
+            // Nor does what is done when there is none.
+            probing: _,
         } = self;
         *relay == other.relay
             && *origin == other.origin

@@ -17,6 +17,8 @@ pub struct HandshakeError {
     /// One sentence in English with the facts: dates, names, versions, alert.
     /// ASCII, at most 400 bytes.
     pub summary: String,
+    /// Whether what came was TLS at all.
+    pub heard_tls: bool,
     /// What was seen.
     pub evidence: Box<TlsEvidence>,
     /// What the TLS library or the socket said.

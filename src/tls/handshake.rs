@@ -16,10 +16,11 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{
-    HandshakeError, PolicyError, Settings, SystemRoots, TlsStream, alert, certificate,
+    HandshakeError, PolicyError, Settings, SystemRoots, TlsStream, Version, alert, certificate,
     offer::{self, offer},
     opening::Opening,
-    policy::Policy,
+    policy::{Deviation, Policy, deviate},
+    probe::Ours,
     reason::{self, Facts, TimeLimit},
     record::Recorder,
     verify::Verifier,
@@ -45,8 +46,9 @@ struct Inner {
     config: Arc<ClientConfig>,
     server_name: ServerName<'static>,
     offer: TlsOffer,
-    verifier: Arc<Verifier>,
     trust_source: &'static str,
+    verifier: Arc<Verifier>,
+    versions: Vec<Version>,
 }
 
 /// Only clones are the same: two connectors under the same settings share
@@ -69,8 +71,9 @@ impl Connector {
         Ok(Self(Arc::new(Inner {
             offer: offer(&policy),
             server_name: settings.server_name.as_ref().unwrap_or(host).clone(),
-            verifier: policy.verifier,
             trust_source: policy.trust_source,
+            verifier: policy.verifier,
+            versions: policy.versions,
             config: Arc::new(policy.config),
         })))
     }
@@ -79,22 +82,50 @@ impl Connector {
     /// and all that it can.
     #[must_use]
     pub fn without_resumption(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.0.config);
+        config.resumption = Resumption::disabled();
+        self.with_config(config)
+    }
+
+    /// A connector that does something otherwise.
+    pub(super) fn deviating(&self, deviation: Deviation) -> Result<Self, rustls::Error> {
         let Inner {
             config,
+            verifier,
+            versions,
+            ..
+        } = &*self.0;
+        let config = deviate(config, verifier, versions, deviation)?;
+        Ok(self.with_config(config))
+    }
+
+    fn with_config(&self, config: ClientConfig) -> Self {
+        let Inner {
+            config: _,
             server_name,
             offer,
             trust_source,
             verifier,
+            versions,
         } = &*self.0;
-        let mut config = ClientConfig::clone(config);
-        config.resumption = Resumption::disabled();
         Self(Arc::new(Inner {
             config: Arc::new(config),
             server_name: server_name.clone(),
             offer: offer.clone(),
             trust_source,
             verifier: Arc::clone(verifier),
+            versions: versions.clone(),
         }))
+    }
+
+    /// What our handshakes are made of.
+    pub(super) fn ours(&self) -> Ours {
+        Ours::of(
+            self.0.config.crypto_provider(),
+            &self.0.verifier,
+            &self.0.versions,
+            &self.0.server_name,
+        )
     }
 
     /// Performs the handshake within `limit`. `mode` tells what the relay was
@@ -194,8 +225,26 @@ impl Connector {
             confidence: finding.confidence,
             alternatives: finding.alternatives,
             summary: finding.summary,
+            heard_tls: opening.is_tls(),
             evidence: Box::new(evidence),
             source: error,
+        }
+    }
+
+    /// What can be told of a failure before any handshake.
+    pub fn evidence(&self, mode: TlsMode) -> TlsEvidence {
+        TlsEvidence {
+            mode,
+            server_name: self.0.server_name.to_str().into_owned(),
+            alert: None,
+            offered: self.0.offer.clone(),
+            negotiated: None,
+            certificates: Vec::new(),
+            first_bytes: Bytes::new(),
+            probes: Vec::new(),
+            flaws: Vec::new(),
+            trust_source: self.0.trust_source,
+            starttls_reply: None,
         }
     }
 

@@ -58,13 +58,7 @@ impl FromStr for Version {
 
 /// The name of a version for a sentence.
 pub(super) fn name(version: TlsVersion) -> &'static str {
-    match version {
-        TlsVersion::Ssl30 => "SSL 3.0",
-        TlsVersion::Tls10 => "TLS 1.0",
-        TlsVersion::Tls11 => "TLS 1.1",
-        TlsVersion::Tls12 => "TLS 1.2",
-        TlsVersion::Tls13 => "TLS 1.3",
-    }
+    version.name()
 }
 
 /// The version with a number on the wire (RFC 8446 section 4.2.1).

@@ -16,6 +16,7 @@ mod idempotency;
 mod logins;
 mod matrix;
 mod pool;
+mod probing;
 mod raw_corpus;
 mod relays;
 mod remedies;

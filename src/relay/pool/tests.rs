@@ -9,7 +9,7 @@ use tokio::{sync::Notify, time::advance};
 use super::*;
 use crate::{
     report::{RelayOrigin, TlsMode},
-    smtp::{Credentials, Mechanisms, Resolver, Target, TimeLimits},
+    smtp::{Credentials, Mechanisms, Probing, Resolver, Target, TimeLimits},
     tls,
 };
 
@@ -411,6 +411,7 @@ fn custom_target() -> Target {
         limits: TimeLimits::default(),
         max_recipients: None,
         resolver: Resolver::new(),
+        probing: Probing::off(),
         host,
     }
 }

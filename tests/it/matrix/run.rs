@@ -6,7 +6,7 @@ use posthaste::{
     mail::{Envelope, RecipientPolicy},
     relay::{AllowedHosts, Choice, CustomRelay, CustomRelays, Directory, Settings},
     report::{Acceptance, RecipientResult, RecipientState, ReplyCode, Retry, TlsMode},
-    smtp::{Body, Credentials, Delivered, Error, Progress, Session, Target, Transaction},
+    smtp::{Body, Credentials, Delivered, Error, Probing, Progress, Session, Target, Transaction},
     testrelay::{
         Mechanism, TestRelay, Tls,
         ca::{Ca, Identity},
@@ -99,6 +99,8 @@ async fn carry_out(cell: Cell, expected: &Expected, codes: &Codes) -> Result<(),
             password: "secret".into(),
         }),
         limits: cell.limits(SHORT, LONG),
+        // The table says what the session itself makes of it.
+        probing: Probing::off(),
         ..TARGET.clone()
     };
 
