@@ -393,7 +393,8 @@ fn probe(section: &Section<'_>) -> bool {
             about: "Whether to make further connections when what was seen of a failure has \
                     several causes: a TLS hello where no greeting comes, other hellos, the other \
                     submission ports. At most 8 connections and 5 seconds, once in 5 minutes for \
-                    each failure; never with credentials or mail.",
+                    each failure; never with credentials or mail. A check that asks for it is not \
+                    bound by this.",
             kind: kind::boolean(),
             example: "false",
         })

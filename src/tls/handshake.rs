@@ -84,7 +84,7 @@ impl Connector {
     pub fn without_resumption(&self) -> Self {
         let mut config = ClientConfig::clone(&self.0.config);
         config.resumption = Resumption::disabled();
-        self.with_config(config)
+        self.with(config)
     }
 
     /// A connector that does something otherwise.
@@ -95,11 +95,10 @@ impl Connector {
             versions,
             ..
         } = &*self.0;
-        let config = deviate(config, verifier, versions, deviation)?;
-        Ok(self.with_config(config))
+        Ok(self.with(deviate(config, verifier, versions, deviation)?))
     }
 
-    fn with_config(&self, config: ClientConfig) -> Self {
+    fn with(&self, config: ClientConfig) -> Self {
         let Inner {
             config: _,
             server_name,

@@ -2,11 +2,12 @@
 //! tell causes apart (`probe`) and to see what else the relay takes (`deep`).
 //! Each check asks anew: what was found out for a mail may be out of date.
 
+use futures_util::future::join;
 use tokio::time::{Instant, timeout_at};
 
 use super::Scope;
 use crate::{
-    report::{Check, Reason, RelayFailure},
+    report::{Check, Reason, RelayFailure, Stage},
     smtp::{self, Target},
 };
 
@@ -41,4 +42,21 @@ pub(super) async fn diagnose(
 }
 
 /// Looks at the other ports and at all that the relay accepts.
-pub(super) async fn look(_check: &mut Check, _target: &Target, _scope: &Scope, _until: Instant) {}
+pub(super) async fn look(check: &mut Check, target: &Target, scope: &Scope, until: Instant) {
+    let comes_to_tls = check.steps.iter().any(|it| it.stage == Stage::TlsHandshake);
+    let ports = async {
+        if scope.probe {
+            Box::pin(smtp::survey(target, until)).await
+        } else {
+            Vec::new()
+        }
+    };
+    let accepted = async {
+        if scope.deep && comes_to_tls {
+            Some(Box::pin(smtp::enumerate(target, until)).await)
+        } else {
+            None
+        }
+    };
+    (check.ports, check.accepted) = join(ports, accepted).await;
+}

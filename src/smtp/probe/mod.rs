@@ -4,18 +4,26 @@
 //! for is not decided here.
 
 mod door;
+mod enumeration;
 mod hello;
 mod question;
+mod survey;
 mod trials;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use door::Door;
+pub use enumeration::enumerate;
 pub(super) use hello::{Answered, Hello, ask, due};
 pub use question::{Findings, Question, Scope};
+pub use survey::survey;
 
+use super::{Target, TimeLimits};
 use crate::report::TlsMode;
 
+/// How long each step of a session may take that is opened to see whether one
+/// can be.
+const ONE_STEP: Duration = Duration::from_millis(2500);
 /// The ports that relays take mail at.
 const PORTS: &[u16] = &[25, 465, 587, 2525];
 
@@ -44,6 +52,32 @@ impl Probing {
             is_on: false,
             ports: Cow::default(),
         }
+    }
+}
+
+/// The target, for a connection that is no mail's: without anything secret, in
+/// TLS that shows all anew, in a hurry, and without connections beside it.
+fn unarmed(target: &Target) -> Target {
+    let limits = &target.limits;
+    let hasty = |limit: Duration| limit.min(ONE_STEP);
+    Target {
+        credentials: None,
+        tls: target.tls.without_resumption(),
+        probing: Probing {
+            is_on: false,
+            ..target.probing.clone()
+        },
+        limits: TimeLimits {
+            resolve: hasty(limits.resolve),
+            connect: hasty(limits.connect),
+            connect_total: hasty(limits.connect_total),
+            greeting: hasty(limits.greeting),
+            ehlo: hasty(limits.ehlo),
+            starttls: hasty(limits.starttls),
+            handshake: hasty(limits.handshake),
+            ..*limits
+        },
+        ..target.clone()
     }
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Door, trials};
+use super::{Door, ONE_STEP, trials, unarmed};
 use crate::{
     report::{Reason, RelayFailure, Stage, TlsEvidence, TlsMode, TlsProbe},
-    smtp::{Error, Host, Target, TimeLimits, error::Kind, failure::retry_after},
+    smtp::{Error, Host, Target, error::Kind, failure::retry_after},
     tls::{Inquiry, Verdict},
 };
 
@@ -16,8 +16,6 @@ use crate::{
 const CONNECTIONS: usize = 8;
 /// How long it may take in all.
 const TIME: Duration = Duration::from_secs(5);
-/// How long one door may take to open.
-const ONE_DOOR: Duration = Duration::from_millis(2500);
 /// The ports that are looked at for what works instead, each in its usual mode.
 const INSTEAD: [u16; 3] = [465, 587, 2525];
 
@@ -81,13 +79,7 @@ impl Error {
                     .endpoint
                     .ip
                     .map_or_else(|| target.host.clone(), Host::Ip),
-                credentials: None,
-                probing: super::Probing {
-                    is_on: false,
-                    ..target.probing.clone()
-                },
-                limits: hasty(&target.limits),
-                ..target.clone()
+                ..unarmed(target)
             },
         })
     }
@@ -167,7 +159,7 @@ impl Question {
 
 /// Opens all of them at the same time. Those that take too long are not told.
 async fn open(doors: &[Door], target: &Target, end: Instant) -> Vec<TlsProbe> {
-    let end = end.min(Instant::now() + ONE_DOOR);
+    let end = end.min(Instant::now() + ONE_STEP);
     let opened = doors.iter().map(|door| timeout_at(end, door.open(target)));
     join_all(opened).await.into_iter().flatten().collect()
 }
@@ -209,20 +201,5 @@ fn other_mode(mode: TlsMode, reason: Reason) -> Option<TlsMode> {
             Reason::BannerTimeout | Reason::ConnectionClosed | Reason::ConnectionReset,
         ) => Some(TlsMode::Implicit),
         _ => None,
-    }
-}
-
-/// Nobody waits longer for any step.
-fn hasty(limits: &TimeLimits) -> TimeLimits {
-    let least = |limit: Duration| limit.min(ONE_DOOR);
-    TimeLimits {
-        resolve: least(limits.resolve),
-        connect: least(limits.connect),
-        connect_total: least(limits.connect_total),
-        greeting: least(limits.greeting),
-        ehlo: least(limits.ehlo),
-        starttls: least(limits.starttls),
-        handshake: least(limits.handshake),
-        ..*limits
     }
 }

@@ -1,6 +1,6 @@
 //! Brings the connections that an inquiry of `tls` asks for.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use tokio::{
     net::TcpStream,
@@ -15,7 +15,7 @@ use crate::{
 
 /// How long the relay has for its answer to a hello. Silence tells something
 /// as well.
-const ANSWER: Duration = Duration::from_secs(1);
+pub(super) const ANSWER: Duration = Duration::from_secs(1);
 
 /// What an inquiry came to.
 #[derive(Default)]
@@ -39,7 +39,7 @@ pub(super) async fn carry_out(
         && let Some(trial) = inquiry.next()
     {
         connections += 1;
-        let Ok(Some(io)) = timeout_at(end, bare(target)).await else {
+        let Ok(Some((io, _))) = timeout_at(end, bare(target)).await else {
             inquiry.missed(&trial, target.mode, target.port);
             break;
         };
@@ -55,13 +55,13 @@ pub(super) async fn carry_out(
     }
 }
 
-/// A connection on which TLS begins now.
-async fn bare(target: &Target) -> Option<TcpStream> {
+/// A connection on which TLS begins now, and where to.
+pub(super) async fn bare(target: &Target) -> Option<(TcpStream, IpAddr)> {
     let progress = Progress::default();
     let reached = reach(target, &progress, &mut Timings::default()).await;
     let Connected { stream, ip, .. } = reached.ok()?;
     if target.mode == TlsMode::Implicit {
-        return Some(stream);
+        return Some((stream, ip));
     }
     let opening = Opening {
         target,
@@ -70,5 +70,6 @@ async fn bare(target: &Target) -> Option<TcpStream> {
         timings: Timings::default(),
         tls: None,
     };
-    opening.until_tls(stream).await.ok()
+    let stream = opening.until_tls(stream).await.ok()?;
+    Some((stream, ip))
 }

@@ -17,9 +17,13 @@ pub(super) struct Hello {
     /// told the group that the relay wants.
     pub(super) shares: Vec<(u16, Vec<u8>)>,
     pub(super) server_name: Option<String>,
-    /// Offers a pre-shared key that no relay knows.
+    /// Offers a pre-shared key that we have not got.
     pub(super) psk: bool,
 }
+
+/// The name of a pre-shared key that relays without a name of their own know,
+/// as it is OpenSSL's. The proof that goes with it here is wrong for any key.
+const IDENTITY: &[u8] = b"Client_identity";
 
 const SERVER_NAME: u16 = 0;
 const SUPPORTED_GROUPS: u16 = 10;
@@ -100,7 +104,7 @@ impl Hello {
         if self.psk {
             // Must be the last (RFC 8446 section 4.2.11).
             let mut identity = Vec::new();
-            vec16(&mut identity, b"posthaste");
+            vec16(&mut identity, IDENTITY);
             identity.extend([0; 4]);
             let mut offered = prefixed16(&identity);
             vec16(&mut offered, &prefixed8(&[0; 32]));

@@ -3,6 +3,7 @@
 //! no sockets: `smtp` brings the connections, and keeps to the budget.
 
 mod answer;
+mod enumerator;
 mod experiment;
 mod flight;
 mod hello;
@@ -14,6 +15,7 @@ mod wide;
 
 use experiment::Experiment;
 
+pub use enumerator::{Enumerator, Question};
 pub use inquiry::Inquiry;
 pub(super) use ours::Ours;
 

@@ -1,10 +1,7 @@
 //! What our own handshakes are made of, in the numbers of the wire: read off
 //! the cryptography in use, so that it never says other than the truth.
 
-use rustls::{
-    ProtocolVersion, SupportedCipherSuite, client::danger::ServerCertVerifier as _,
-    crypto::CryptoProvider,
-};
+use rustls::{ProtocolVersion, client::danger::ServerCertVerifier as _, crypto::CryptoProvider};
 use rustls_pki_types::ServerName;
 
 use crate::{
@@ -40,19 +37,30 @@ impl Ours {
         versions: &[Version],
         server_name: &ServerName<'_>,
     ) -> Self {
-        let (suites_13, suites): (Vec<_>, Vec<_>) = provider
-            .cipher_suites
-            .iter()
-            .partition(|it| matches!(it, SupportedCipherSuite::Tls13(_)));
-        let numbers = |suites: Vec<&SupportedCipherSuite>| {
-            suites.iter().map(|it| it.suite().into()).collect()
+        let offered: Vec<_> = versions.iter().map(|it| it.protocol().version).collect();
+        let suites = |version| -> Vec<u16> {
+            let suites = provider.cipher_suites.iter();
+            let is_offered = offered.contains(&version);
+            suites
+                .filter(|it| is_offered && it.version().version == version)
+                .map(|it| it.suite().into())
+                .collect()
         };
-        let of_version = |version| {
+        let groups = |version| -> Vec<u16> {
             let groups = provider.kx_groups.iter();
-            groups.filter(move |it| it.usable_for_version(version))
+            let is_offered = offered.contains(&version);
+            groups
+                .filter(|it| is_offered && it.usable_for_version(version))
+                .map(|it| it.name().into())
+                .collect()
         };
         let schemes = verifier.supported_verify_schemes();
-        let shares = of_version(ProtocolVersion::TLSv1_2)
+        // The others are too large for a small hello.
+        let classical = provider
+            .kx_groups
+            .iter()
+            .filter(|it| it.usable_for_version(ProtocolVersion::TLSv1_2));
+        let shares = classical
             .filter_map(|it| it.start().ok())
             .map(|it| (it.group().into(), it.pub_key().to_vec()))
             .collect();
@@ -61,14 +69,10 @@ impl Ours {
         let _ = provider.secure_random.fill(&mut random);
         Self {
             versions: versions.iter().map(|it| (*it).into()).collect(),
-            suites: numbers(suites),
-            suites_13: numbers(suites_13),
-            groups: of_version(ProtocolVersion::TLSv1_2)
-                .map(|it| it.name().into())
-                .collect(),
-            groups_13: of_version(ProtocolVersion::TLSv1_3)
-                .map(|it| it.name().into())
-                .collect(),
+            suites: suites(ProtocolVersion::TLSv1_2),
+            suites_13: suites(ProtocolVersion::TLSv1_3),
+            groups: groups(ProtocolVersion::TLSv1_2),
+            groups_13: groups(ProtocolVersion::TLSv1_3),
             schemes: schemes.into_iter().map(Into::into).collect(),
             shares,
             random,
@@ -83,8 +87,9 @@ impl Ours {
         self.versions.contains(&version)
     }
 
-    /// Whether our hello carries shares that withstand quantum computers.
+    /// Whether our hello carries shares that withstand quantum computers, which
+    /// are large.
     pub(super) fn is_post_quantum(&self) -> bool {
-        self.offers(TlsVersion::Tls13) && self.groups_13.len() > self.groups.len()
+        self.groups_13.len() > self.shares.len()
     }
 }

@@ -75,7 +75,7 @@ fn takes_tls12(case: &Case, certificate: Option<Reason>) -> Thought {
         Some(refusal) => {
             let intolerant = probed(
                 Reason::VersionIntolerant,
-                say::intolerant(case, refusal, certificate),
+                say::intolerant(refusal, certificate),
             );
             if refusal.alert().is_none() {
                 return told(intolerant);
@@ -198,20 +198,21 @@ fn wants_psk(case: &Case, refusal: &Answer) -> bool {
 fn psk(case: &Case, without: &Answer) -> Thought {
     match case.answer(Experiment::Psk) {
         None => unknown(case, Experiment::Psk),
-        Some(with) => {
-            let verdict = probed(Reason::PskRequired, say::psk(without, with));
-            if with.alert().is_some() && with.alert() != without.alert() {
-                told(verdict)
-            } else {
-                told(ambiguous(verdict, vec![Reason::HandshakeRefused]))
-            }
+        Some(with) if with.alert().is_some() && with.alert() != without.alert() => {
+            told(probed(Reason::PskRequired, say::psk(without, with)))
+        }
+        Some(_) => {
+            let verdict = probed(Reason::HandshakeRefused, say::no_way_in(case, without));
+            told(ambiguous(verdict, vec![Reason::PskRequired]))
         }
     }
 }
 
 /// The relay takes nothing that is offered to the name.
 fn nameless(case: &Case) -> Thought {
-    if case.ours.server_name.is_some() {
+    // What a relay says of versions, it says of no name.
+    let is_version = case.symptom.alert == Some(PROTOCOL_VERSION);
+    if case.ours.server_name.is_some() && !is_version {
         match case.answer(Experiment::NAMELESS) {
             None => return unknown(case, Experiment::NAMELESS),
             Some(Answer::Worked { .. }) => {

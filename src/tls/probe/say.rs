@@ -35,19 +35,13 @@ pub(super) fn newest(case: &Case, newest: TlsVersion, suite: Option<u16>) -> Str
 }
 
 /// The relay fails when TLS 1.3 is offered.
-pub(super) fn intolerant(case: &Case, refusal: &Answer, certificate: Option<Reason>) -> String {
+pub(super) fn intolerant(refusal: &Answer, certificate: Option<Reason>) -> String {
     let reaction = reaction(refusal);
     let but = flaw(certificate);
-    let size = case.offer.hello_bytes;
-    let small = if case.ours.is_post_quantum() {
-        "even in a small one"
-    } else {
-        "now as before"
-    };
     sentence(
         &format!(
-            "The relay works with TLS 1.2 alone and does not bear a ClientHello that offers \
-             TLS 1.3: it {reaction}, {small} (ours had {size} bytes){but}"
+            "The relay works with TLS 1.2 alone, and does not bear a ClientHello that offers \
+             TLS 1.3 too: it {reaction}{but}"
         ),
         ".",
     )
@@ -70,13 +64,15 @@ pub(super) fn too_large(case: &Case) -> String {
         _ => (None, None),
     };
     let works = works.map_or_else(String::new, |it| format!(" ({it})"));
-    let reaction = case.answer(Experiment::SAME).map_or("fails", reaction_word);
+    let reaction = case
+        .answer(Experiment::SAME)
+        .map_or("refuses".to_owned(), reaction);
     let but = flaw(certificate);
     sentence(
         &format!(
-            "A ClientHello of {size} bytes, with post-quantum key shares, {reaction}, and a small \
-             one without them works{works}: the relay or a middlebox before it does not bear the \
-             large one{but}"
+            "The relay, or a middlebox before it, does not bear our ClientHello of {size} bytes: \
+             it {reaction}, and goes along with a small one without post-quantum key \
+             shares{works}{but}"
         ),
         ".",
     )
@@ -127,13 +123,12 @@ pub(super) fn group(case: &Case, flight: &Flight) -> String {
 pub(super) fn signature(case: &Case, flight: &Flight) -> String {
     let ed448 = case.answer(Experiment::Ed448).and_then(Answer::flight);
     let key = flight.key.as_deref().or(ed448.map(|_| "Ed448"));
-    let wish = match (flight.scheme(), key) {
-        (Some(scheme), Some(key)) => {
-            format!("signs with {}, its key is {key}", wide::scheme_name(scheme))
-        }
+    let foreign = flight.scheme().filter(|it| !case.ours.schemes.contains(it));
+    let wish = match (foreign.map(wide::scheme_name), key) {
+        (Some(scheme), Some(key)) => format!("signs with {scheme}, its key is {key}"),
+        (Some(scheme), None) => format!("signs with {scheme}"),
         (None, Some(key)) => format!("has a key of the kind {key}"),
-        (Some(scheme), None) => format!("signs with {}", wide::scheme_name(scheme)),
-        (None, None) => "signs in a way that posthaste did not offer".to_owned(),
+        (None, None) => "signs with none of the schemes that it was offered".to_owned(),
     };
     let kinds = [("ecdsa_", "ECDSA"), ("ed25519", "Ed25519"), ("rsa_", "RSA")];
     let ours = kinds.into_iter().filter(|(start, _)| {
@@ -159,15 +154,27 @@ pub(super) fn psk_suite(chosen: Chosen) -> String {
     )
 }
 
-/// The relay speaks TLS 1.3 and takes nothing of it.
+/// The relay answers otherwise when it is offered a pre-shared key.
 pub(super) fn psk(without: &Answer, with: &Answer) -> String {
     let without = reaction(without);
     let with = reaction(with);
     sentence(
         &format!(
+            "The relay wants a pre-shared key of TLS 1.3, and posthaste has none to offer: without \
+             one it {without}, with an invented one it {with}"
+        ),
+        ".",
+    )
+}
+
+/// The relay speaks TLS 1.3 and takes nothing of it.
+pub(super) fn no_way_in(case: &Case, refusal: &Answer) -> String {
+    let reaction = reaction(refusal);
+    let tries = case.tried.len();
+    sentence(
+        &format!(
             "The relay speaks TLS 1.3 and refuses every cipher suite, group and signature scheme \
-             of it (it {without}): it has no certificate or wants a pre-shared key (offered an \
-             unknown one, it {with})"
+             of it: it {reaction} to {tries} offers, as one does that has no certificate"
         ),
         ".",
     )
@@ -222,20 +229,19 @@ fn flaw(certificate: Option<Reason>) -> String {
 }
 
 fn reaction(answer: &Answer) -> String {
-    match answer.alert() {
-        Some(code) => format!("sends the alert {} ({code})", alert::name(code)),
-        None => reaction_word(answer).to_owned(),
-    }
-}
-
-fn reaction_word(answer: &Answer) -> &'static str {
-    match answer {
+    let word = match answer {
         Answer::Silence => "does not answer",
         Answer::Closed => "closes the connection",
         Answer::Reset => "resets the connection",
         _ => "refuses",
+    };
+    match answer.alert() {
+        Some(code) => format!("sends the alert {} ({code})", alert::name(code)),
+        None => word.to_owned(),
     }
 }
+
+const EPHEMERAL: &str = "ECDHE with ";
 
 /// The kind of a suite, in the words that administrators use.
 fn kind(suite: &str) -> String {
@@ -253,7 +259,7 @@ fn kind(suite: &str) -> String {
     let cipher = cipher_kind(suite);
     match exchange {
         "" => cipher.to_owned(),
-        "ECDHE" => format!("ECDHE with {cipher}"),
+        "ECDHE" => format!("{EPHEMERAL}{cipher}"),
         _ => exchange.to_owned(),
     }
 }
@@ -261,6 +267,8 @@ fn kind(suite: &str) -> String {
 fn cipher_kind(suite: &str) -> &'static str {
     let kinds = [
         ("CHACHA20", "ChaCha20"),
+        ("ARIA", "ARIA"),
+        ("CAMELLIA", "Camellia"),
         ("GCM", "AES-GCM"),
         ("CCM", "AES-CCM"),
         ("CBC", "CBC"),
@@ -271,15 +279,21 @@ fn cipher_kind(suite: &str) -> &'static str {
     kind.map_or("another cipher", |(_, kind)| kind)
 }
 
-/// The kinds of suites, each once.
+/// The kinds of suites, each once: "ECDHE with AES-GCM or ChaCha20".
 fn kinds(suites: &[u16]) -> String {
-    let mut kinds: Vec<_> = suites
-        .iter()
-        .map(|it| kind(&wide::suite_name(*it)))
-        .collect();
-    kinds.sort();
-    kinds.dedup();
-    list(kinds.into_iter())
+    let mut kinds = Vec::new();
+    for suite in suites {
+        let kind = kind(&wide::suite_name(*suite));
+        let ephemeral = kind.strip_prefix(EPHEMERAL);
+        let kind = match (ephemeral, kinds.is_empty()) {
+            (Some(cipher), false) => cipher.to_owned(),
+            _ => kind,
+        };
+        if !kinds.iter().any(|it: &String| it.ends_with(&kind)) {
+            kinds.push(kind);
+        }
+    }
+    kinds.join(" or ")
 }
 
 /// "a, b and c".

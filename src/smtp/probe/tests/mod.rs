@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod silence;
+mod survey;
 
 const HOST: &str = "mail.example.com";
 
