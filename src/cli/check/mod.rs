@@ -3,6 +3,7 @@
 
 mod args;
 mod fragment;
+mod html;
 mod job;
 mod paper;
 mod report;
@@ -12,7 +13,9 @@ mod words;
 pub use args::Args;
 
 use std::{
+    fs,
     io::{self, IsTerminal as _, Write as _},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -32,6 +35,8 @@ enum Error {
     Runtime(#[from] io::Error),
     #[error(transparent)]
     Relay(#[from] BadRelay),
+    #[error("cannot write to {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
     #[error("{}", refused(.0))]
     Refused(Box<pb::SendError>),
 }
@@ -75,6 +80,13 @@ fn check(args: &Args) -> Result<pb::CheckRelayResponse, Error> {
     } else {
         report::report(&check, &job.subject, style)
     });
+    if let Some(path) = &args.html {
+        let page = html::page(&check, &job.subject);
+        fs::write(path, page).map_err(|source| Error::Write {
+            path: path.clone(),
+            source,
+        })?;
+    }
     Ok(check)
 }
 

@@ -1,5 +1,6 @@
 //! What a check looks at beyond its own session: by further connections, to
 //! tell causes apart (`probe`) and to see what else the relay takes (`deep`).
+//! Each check asks anew: what was found out for a mail may be out of date.
 
 use futures_util::future::join;
 use tokio::time::{Instant, timeout_at};
@@ -10,21 +11,29 @@ use crate::{
     smtp::{self, Target},
 };
 
-/// The failure behind `error`, told apart by probes where that is wanted.
+/// The failure behind `error`, told apart by further connections: from causes
+/// that look the same, where the relay's settings let any failure be cause for
+/// them, and with `probe` in any case, with what would work instead.
 pub(super) async fn diagnose(
     error: Box<smtp::Error>,
     target: &Target,
     scope: &Scope,
     until: Instant,
 ) -> RelayFailure {
-    let question = error.question(target, smtp::Scope::All);
+    let extent = if scope.probe {
+        smtp::Scope::All
+    } else {
+        smtp::Scope::Doubt
+    };
+    let question = error
+        .question(target, extent)
+        .filter(|_| scope.probe || target.probing.is_on);
     let mut failure = error.into_failure();
     if failure.reason == Reason::DeadlineExceeded {
         let activity = failure.stage.activity();
         failure.summary = format!("The time for the check ran out while {activity}.");
     }
-    if scope.probe
-        && let Some(question) = question
+    if let Some(question) = question
         && let Ok(findings) = timeout_at(until, Box::pin(question.investigate())).await
     {
         findings.apply(&mut failure);

@@ -39,6 +39,10 @@ pub async fn check(target: &Target, scope: &Scope, until: Instant) -> Check {
             Some(name) => name.to_string(),
             None => target.ehlo_name.clone(),
         },
+        probing: smtp::Probing {
+            is_on: scope.probe || target.probing.is_on,
+            ..target.probing.clone()
+        },
         ..target.clone()
     };
     let walk = Walk::take(&session_target, until).await;

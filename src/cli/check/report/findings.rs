@@ -33,7 +33,11 @@ pub(super) fn findings(paper: &mut Paper, check: &pb::CheckRelayResponse) {
             paper.paragraph(INDENT, Ink::Plain, &text);
         }
         for probe in failure.tls.iter().flat_map(|tls| &tls.probes) {
-            paper.paragraph(INDENT, Ink::Faint, &probe_sentence(probe));
+            // The ports have a table of their own.
+            if probe.succeeded || !probe.name.starts_with("port-") {
+                let label = format!("     {:<20} ", probe.name);
+                paper.hanging(&label, Ink::Faint, Ink::Faint, &outcome(probe));
+            }
         }
         for remedy in &failure.remedies {
             hint(paper, remedy);
@@ -73,11 +77,12 @@ fn is_news(alert: &pb::TlsAlert, summary: &str) -> bool {
     alert.direction() == pb::tls_alert::Direction::Received && !summary.contains(&alert.name)
 }
 
-fn probe_sentence(probe: &pb::TlsProbe) -> String {
-    let came = match (probe.succeeded, &probe.alert) {
-        (true, _) => "the relay went along".to_owned(),
-        (false, Some(alert)) => format!("alert {}", alert.name),
-        (false, None) => words::reason(probe.reason()).to_owned(),
-    };
-    format!("probe {}: {came}", probe.name)
+/// What came of a probe.
+fn outcome(probe: &pb::TlsProbe) -> String {
+    match (probe.succeeded, &probe.alert, probe.reason()) {
+        (true, _, _) => "the relay goes along".into(),
+        (false, Some(alert), _) => format!("alert {} ({})", alert.name, alert.code),
+        (false, None, pb::relay_failure::Reason::Unspecified) => "no answer".into(),
+        (false, None, reason) => words::reason(reason).into(),
+    }
 }

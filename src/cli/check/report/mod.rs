@@ -36,6 +36,11 @@ pub(super) fn report(check: &pb::CheckRelayResponse, subject: &Subject, style: S
     paper.into_text()
 }
 
+/// The same without colours.
+pub(super) fn plain(check: &pb::CheckRelayResponse, subject: &Subject) -> String {
+    report(check, subject, Style::new(false))
+}
+
 /// A label of a block, and what stands beside it.
 fn field(paper: &mut Paper, label: &str, text: &str) {
     if !text.is_empty() {
