@@ -15,6 +15,7 @@ use super::{
     ehlo::{self, Extensions},
     error::{Foreign, Halt, Kind, Local},
     failure::refusal,
+    prelude::Prelude,
     reply::BadReply,
     step::Step,
     stream::Stream,
@@ -36,6 +37,14 @@ pub(super) struct Opening<'a> {
     pub(super) ip: IpAddr,
     pub(super) timings: Timings,
     pub(super) tls: Option<TlsSession>,
+}
+
+/// What came of the part in plaintext.
+enum Begun {
+    /// The session goes on in plaintext.
+    Plain(Extensions),
+    /// The relay waits for TLS to begin.
+    Tls(Prelude),
 }
 
 impl Opening<'_> {
@@ -60,8 +69,11 @@ impl Opening<'_> {
                 let mut connection = Connection::new(Stream::Plain(io));
                 let outcome = self.begin_plain(&mut connection, &name).await;
                 match or_leave(&mut connection, outcome)? {
-                    Some(extensions) => (connection, extensions),
-                    None => self.change_to_tls(connection, &name).await?,
+                    Begun::Plain(extensions) => (connection, extensions),
+                    Begun::Tls(prelude) => {
+                        let changed = self.change_to_tls(connection, &name).await;
+                        changed.map_err(|halt| halt.after(prelude, &self.target.host))?
+                    }
                 }
             }
         };
@@ -80,22 +92,22 @@ impl Opening<'_> {
         Ok((greeting, extensions))
     }
 
-    /// The part in plaintext. `None` when the relay waits for TLS to begin;
-    /// what it offers is then forgotten (RFC 3207 section 4.2).
+    /// The part in plaintext. Where TLS begins, what the relay offers is
+    /// forgotten (RFC 3207 section 4.2).
     async fn begin_plain<IO: AsyncRead + AsyncWrite + Unpin>(
         &self,
         connection: &mut Connection<IO>,
         name: &EhloName,
-    ) -> Result<Option<Extensions>, Halt> {
+    ) -> Result<Begun, Halt> {
         let (greeting, extensions) = self.introduce(connection, name).await?;
         let mode = self.target.mode;
         if mode == TlsMode::Plaintext {
-            return Ok(Some(extensions));
+            return Ok(Begun::Plain(extensions));
         }
         let step = Step::enter(self.progress, Stage::Starttls, self.target.limits.starttls);
         if !extensions.starttls {
             if !mode.requires_tls() {
-                return Ok(Some(extensions));
+                return Ok(Begun::Plain(extensions));
             }
             return Err(step.halt(Kind::StarttlsMissing {
                 stripped: extensions.has_overwritten_keyword()
@@ -104,7 +116,10 @@ impl Opening<'_> {
         }
         let reply = connection.ask(&Commands::starttls(), &step).await?;
         if reply.code.value() == 220 {
-            Ok(None)
+            Ok(Begun::Tls(Prelude {
+                greeting,
+                go_ahead: reply,
+            }))
         } else {
             // Whatever else it is, TLS does not begin (RFC 3207 section 4).
             Err(step.halt(Kind::Refused {
