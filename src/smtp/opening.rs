@@ -1,7 +1,7 @@
 //! From a fresh connection to a session that is ready: greeting, EHLO,
 //! STARTTLS, AUTH.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, str::FromStr as _, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Progress, Target, auth,
+    Host, Progress, Target, auth,
     command::{Commands, EhloName},
     connection::Connection,
     ehlo::{self, Extensions},
@@ -20,7 +20,7 @@ use super::{
     step::Step,
     stream::Stream,
 };
-use crate::report::{Reply, Stage, Timings, TlsMode, TlsSession};
+use crate::report::{Reason, Reply, Stage, Timings, TlsMode, TlsSession};
 
 /// The handshake keeps its time limit itself, and can say more about it.
 const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
@@ -88,7 +88,15 @@ impl Opening<'_> {
         name: &EhloName,
     ) -> Result<(Reply, Extensions), Halt> {
         let greeting = self.greeting(connection).await?;
-        let extensions = self.ehlo(connection, name).await?;
+        let extensions = self.ehlo(connection, name).await.map_err(|halt| {
+            match halt.reason() {
+                // FTP greets with 220 too (RFC 959 section 5.4).
+                Reason::EhloRejected if is_ftp(&greeting) => {
+                    Halt::new(halt.stage, Kind::Foreign(Foreign::Protocol("FTP")))
+                }
+                _ => halt,
+            }
+        })?;
         Ok((greeting, extensions))
     }
 
@@ -268,6 +276,17 @@ pub(super) fn refused(step: &Step<'_>, reply: Reply) -> Halt {
     } else {
         Kind::Unexpected(reply)
     })
+}
+
+/// Whether a greeting names a server of FTP, such as `(vsFTPd 3.0.5)`. In the
+/// name of the host it says nothing.
+fn is_ftp(greeting: &Reply) -> bool {
+    let text = greeting.lines.join(" ").to_ascii_lowercase();
+    let is_host = |word: &str| Host::from_str(word).is_ok() && word.contains('.');
+    !text.contains("smtp")
+        && text
+            .split_ascii_whitespace()
+            .any(|word| (word.contains("ftp") && !is_host(word)) || word == "filezilla")
 }
 
 /// What `octets`, which should begin a greeting, begin instead.
