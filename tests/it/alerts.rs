@@ -17,7 +17,10 @@ use posthaste::{
     tls,
 };
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, server::WebPkiClientVerifier};
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 use tokio_rustls::TlsAcceptor;
 
 const RUNS: usize = 200;
@@ -120,24 +123,33 @@ async fn an_alert_in_reply_to_the_hello_survives_the_end_of_the_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_of_our_certificate_survives_a_reset() {
     for version in rustls::ALL_VERSIONS {
-        for abrupt in [false, true] {
-            let port = rude_relay(version, abrupt).await;
-            let target = Target {
+        for (mode, abrupt) in [
+            (TlsMode::Implicit, false),
+            (TlsMode::Implicit, true),
+            (TlsMode::Starttls, false),
+            (TlsMode::Starttls, true),
+        ] {
+            let port = rude_relay(version, mode, abrupt).await;
+            let told = told(&Target {
                 port,
-                ..target(TlsMode::Implicit)
-            };
-            let told = told(&target).await;
+                ..target(mode)
+            })
+            .await;
             let reason = Reason::ClientCertRequired.name();
             // certificate_required, which rustls sends in TLS 1.2 too.
             let expected = BTreeMap::from([((reason, Some(116)), RUNS)]);
-            assert_eq!(told, expected, "{version:?} {abrupt}");
+            assert_eq!(told, expected, "{version:?} {mode} {abrupt}");
         }
     }
 }
 
 /// Wants a client certificate, and leaves as soon as it has said so: `abrupt`
 /// with a reset at once.
-async fn rude_relay(version: &'static SupportedProtocolVersion, abrupt: bool) -> u16 {
+async fn rude_relay(
+    version: &'static SupportedProtocolVersion,
+    mode: TlsMode,
+    abrupt: bool,
+) -> u16 {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
     roots.add(CA.der()).unwrap();
@@ -153,10 +165,19 @@ async fn rude_relay(version: &'static SupportedProtocolVersion, abrupt: bool) ->
     let listener = TcpListener::bind((HOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
-        while let Ok((io, _)) = listener.accept().await {
+        while let Ok((mut io, _)) = listener.accept().await {
             io.set_nodelay(true).unwrap();
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
+                if mode == TlsMode::Starttls {
+                    for line in ["220 relay.test ESMTP", "250-relay.test\r\n250 STARTTLS"] {
+                        io.write_all(format!("{line}\r\n").as_bytes())
+                            .await
+                            .unwrap();
+                        assert_ne!(io.read(&mut [0; 512]).await.unwrap(), 0);
+                    }
+                    io.write_all(b"220 go ahead\r\n").await.unwrap();
+                }
                 let (_, io) = acceptor.accept(io).into_fallible().await.err().unwrap();
                 if abrupt {
                     io.set_zero_linger().unwrap();
