@@ -127,12 +127,18 @@ fn a_cross_certificate_that_has_expired_is_not_needed() {
     identity.chain.extend([cross.der().clone(), middle.der()]);
     let settings = trusting(&[root.der()]);
     assert_flaws(&settings, &identity.chain, &[Reason::CertNameMismatch]);
-    // Even when the chain does not verify for some other reason.
+    // Even when the chain does not verify for some other reason, and whether or
+    // not it has expired.
     let mut params = leaf_params(&[HOST]);
     for_clients(&mut params);
     let mut identity = middle.issue(&params, &[]);
-    identity.chain.extend([cross.der().clone(), middle.der()]);
-    assert_flaws(&settings, &identity.chain, &[Reason::CertWrongPurpose]);
+    let params = ca_params("Test Intermediate");
+    let valid = params.signed_by(middle.0.key(), &gone.0).unwrap();
+    for cross in [cross, valid] {
+        identity.chain.truncate(1);
+        identity.chain.extend([cross.der().clone(), middle.der()]);
+        assert_flaws(&settings, &identity.chain, &[Reason::CertWrongPurpose]);
+    }
 }
 
 fn pin(identity: &Identity) -> KeyPin {
