@@ -16,10 +16,11 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{
-    HandshakeError, PolicyError, Settings, SystemRoots, TlsStream, alert, certificate,
+    HandshakeError, PolicyError, Settings, SystemRoots, TlsStream, Version, alert, certificate,
     offer::{self, offer},
     opening::Opening,
-    policy::Policy,
+    policy::{Deviation, Policy, deviate},
+    probe::Ours,
     reason::{self, Facts, TimeLimit},
     record::Recorder,
     verify::Verifier,
@@ -47,6 +48,8 @@ struct Inner {
     offer: TlsOffer,
     verifier: Arc<Verifier>,
     trust_source: &'static str,
+    verifier: Arc<Verifier>,
+    versions: Vec<Version>,
 }
 
 /// Only clones are the same: two connectors under the same settings share
@@ -71,8 +74,41 @@ impl Connector {
             server_name: settings.server_name.as_ref().unwrap_or(host).clone(),
             verifier: policy.verifier,
             trust_source: policy.trust_source,
+            verifier: policy.verifier,
+            versions: policy.versions,
             config: Arc::new(policy.config),
         })))
+    }
+
+    /// A connector that does something otherwise.
+    pub(super) fn deviating(&self, deviation: Deviation) -> Result<Self, rustls::Error> {
+        let Inner {
+            config,
+            server_name,
+            offer,
+            trust_source,
+            verifier,
+            versions,
+        } = &*self.0;
+        let config = deviate(config, verifier, versions, deviation)?;
+        Ok(Self(Arc::new(Inner {
+            config: Arc::new(config),
+            server_name: server_name.clone(),
+            offer: offer.clone(),
+            trust_source,
+            verifier: Arc::clone(verifier),
+            versions: versions.clone(),
+        })))
+    }
+
+    /// What our handshakes are made of.
+    pub(super) fn ours(&self) -> Ours {
+        Ours::of(
+            self.0.config.crypto_provider(),
+            &self.0.verifier,
+            &self.0.versions,
+            &self.0.server_name,
+        )
     }
 
     /// Performs the handshake within `limit`. `mode` tells what the relay was

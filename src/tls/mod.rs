@@ -35,7 +35,7 @@ pub use handshake::Connector;
 pub use pem::{ClientCertificate, parse_certificates, parse_crls};
 pub use pin::KeyPin;
 pub use policy::PolicyError;
-pub use probe::{Inquiry, Trial, Verdict};
+pub use probe::{Enumerator, Inquiry, Question, Trial, Verdict};
 pub use roots::SystemRoots;
 pub use settings::Settings;
 pub use stream::TlsStream;

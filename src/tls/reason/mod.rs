@@ -15,6 +15,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+pub(super) use say::sentence;
+
 use rustls::Error;
 use rustls_pki_types::ServerName;
 

@@ -10,6 +10,7 @@ mod flaws;
 mod offer;
 mod pins;
 mod policy;
+mod probes;
 mod resumption;
 mod revocation;
 
