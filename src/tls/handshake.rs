@@ -48,7 +48,6 @@ struct Inner {
     offer: TlsOffer,
     verifier: Arc<Verifier>,
     trust_source: &'static str,
-    verifier: Arc<Verifier>,
     versions: Vec<Version>,
 }
 
@@ -74,7 +73,6 @@ impl Connector {
             server_name: settings.server_name.as_ref().unwrap_or(host).clone(),
             verifier: policy.verifier,
             trust_source: policy.trust_source,
-            verifier: policy.verifier,
             versions: policy.versions,
             config: Arc::new(policy.config),
         })))
