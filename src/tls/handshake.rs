@@ -47,7 +47,6 @@ struct Inner {
     server_name: ServerName<'static>,
     offer: TlsOffer,
     trust_source: &'static str,
-    verifier: Arc<Verifier>,
     versions: Vec<Version>,
 }
 
@@ -72,7 +71,6 @@ impl Connector {
             offer: offer(&policy),
             server_name: settings.server_name.as_ref().unwrap_or(host).clone(),
             trust_source: policy.trust_source,
-            verifier: policy.verifier,
             versions: policy.versions,
             config: Arc::new(policy.config),
         })))
