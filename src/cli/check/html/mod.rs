@@ -22,7 +22,7 @@ pre{background:var(--code);padding:.8rem;overflow-x:auto;font-size:.85rem;white-
 code{font-size:.9em}svg{width:100%;height:auto;font:13px ui-monospace,monospace}\
 svg text{fill:var(--ink)}svg text.faint{fill:var(--soft)}svg text.side{font-weight:bold}\
 svg line{stroke:var(--ink);stroke-width:1.2}svg line.side{stroke:var(--line);stroke-width:2}\
-svg marker path{fill:var(--ink)}svg .tls{fill:var(--tls)}svg .bad text{fill:var(--bad)}\
+svg marker path{fill:var(--ink)}svg marker.bad path{fill:var(--bad)}svg .tls{fill:var(--tls)}svg .bad text{fill:var(--bad)}\
 svg .bad text.faint{fill:var(--soft)}svg .bad line{stroke:var(--bad);stroke-dasharray:5 4}\
 .scroll{overflow-x:auto}.scroll svg{min-width:40rem}";
 
