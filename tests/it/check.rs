@@ -9,7 +9,7 @@ use std::{
 use posthaste::{
     api::client::pb::{
         self, SmtpStage, TlsMode,
-        check_relay_response::warning::Code as Warning,
+        check_relay_response::{Step as Walked, Warning as Caution, warning::Code as Warning},
         relay_failure::{Confidence, Fault, Reason},
     },
     testrelay::{
@@ -130,11 +130,15 @@ async fn check(
 }
 
 fn stages(check: &pb::CheckRelayResponse) -> Vec<SmtpStage> {
-    check.steps.iter().map(|step| step.stage()).collect()
+    check.steps.iter().map(Walked::stage).collect()
 }
 
 fn reasons(check: &pb::CheckRelayResponse) -> Vec<Reason> {
-    check.findings.iter().map(|it| it.reason()).collect()
+    check
+        .findings
+        .iter()
+        .map(pb::RelayFailure::reason)
+        .collect()
 }
 
 /// What no check may say.
@@ -582,7 +586,7 @@ async fn warnings_tell_what_is_no_failure_yet() {
     .await;
     let check = check(&service, named("primary")).await.unwrap();
     assert!(check.healthy, "{:#?}", check.findings);
-    let codes: Vec<_> = check.warnings.iter().map(|it| it.code()).collect();
+    let codes: Vec<_> = check.warnings.iter().map(Caution::code).collect();
     assert_eq!(
         codes,
         [
