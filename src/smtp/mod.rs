@@ -5,8 +5,10 @@
 //! [`Session::open`] resolves and connects (`resolve`, `connect`) and gets the
 //! connection ready (`opening`: greeting, EHLO, STARTTLS, `auth`);
 //! [`Session::send`] hands a mail over (`delivery`), in one `transaction` or in
-//! several (`surplus`, `data`). [`Walk`] opens one and leaves it, for a check. Below them, `connection` sends commands and hears replies over a `stream`, and
-//! `step` puts every wait under a time limit and the caller's will.
+//! several (`surplus`, `data`). [`Walk`] opens one and leaves it, for a check;
+//! `probe` opens further ones where one failed. Below them, `connection` sends
+//! commands and hears replies over a `stream`, and `step` puts every wait under a
+//! time limit and the caller's will.
 
 mod auth;
 mod command;

@@ -70,10 +70,10 @@ fn settle(check: &mut Check, target: &Target) {
     };
     let own = check.ports.iter_mut().find(|it| it.port == target.port);
     if let Some(own) = own
-        && own.reason.is_some()
+        && !own.healthy
         && own
             .detected_mode
-            .is_some_and(|mode| is_like(mode, target.mode))
+            .is_none_or(|mode| is_like(mode, target.mode))
     {
         own.reason = Some(failure.reason);
     }

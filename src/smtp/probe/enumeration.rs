@@ -22,7 +22,7 @@ pub async fn enumerate(target: &Target, until: Instant) -> Enumeration {
     let mut target = super::unarmed(target);
     let mut enumerator = target.tls.enumerate();
     for _ in 0..CONNECTIONS {
-        let Some(question) = enumerator.next() else {
+        let Some(question) = enumerator.next_question() else {
             break;
         };
         let Ok(Some((io, ip))) = timeout_at(end, bare(&target)).await else {

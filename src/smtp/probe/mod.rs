@@ -18,8 +18,8 @@ pub(super) use hello::{Answered, Hello, ask, due};
 pub use question::{Findings, Question, Scope};
 pub use survey::survey;
 
-use super::{Target, TimeLimits};
-use crate::report::TlsMode;
+use super::{Error, Target, TimeLimits, error::Kind};
+use crate::report::{Reason, TlsMode};
 
 /// How long each step of a session may take that is opened to see whether one
 /// can be.
@@ -78,6 +78,14 @@ fn unarmed(target: &Target) -> Target {
             ..*limits
         },
         ..target.clone()
+    }
+}
+
+/// Why no session came about. One that was given up had too little time.
+fn reason(error: &Error) -> Reason {
+    match error.kind {
+        Kind::Abandoned => Kind::Timeout { limit: ONE_STEP }.reason(error.stage),
+        _ => error.reason(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::Probing;
+use super::{Probing, reason, unarmed};
 use crate::{
     report::{Port, Reason, Stage, TlsMode},
     smtp::{Error, Target, TimeLimits, Walk, error::Kind},
@@ -17,8 +17,6 @@ const TIME: Duration = Duration::from_secs(5);
 /// How long the greeting may take. Half of it is over when it is asked for TLS,
 /// and there has to be time for that.
 const GREETING: Duration = Duration::from_secs(4);
-/// How long connecting may take.
-const CONNECT: Duration = Duration::from_millis(2500);
 
 /// Looks at the target's own port, and at those that `target.probing` allows
 /// for, all at the same time. It takes 5 seconds at most, and no longer than
@@ -68,23 +66,20 @@ struct View {
 
 impl View {
     async fn take(target: &Target, port: u16, mode: TlsMode, end: Instant) -> Self {
+        let hasty = unarmed(target);
         let target = Target {
             port,
             mode,
-            credentials: None,
-            tls: target.tls.without_resumption(),
             // A port that waits for TLS is to be told from one that is slow.
             probing: Probing {
                 is_on: true,
                 ..Probing::off()
             },
             limits: TimeLimits {
-                connect: target.limits.connect.min(CONNECT),
-                connect_total: target.limits.connect_total.min(CONNECT),
                 greeting: target.limits.greeting.min(GREETING),
-                ..target.limits
+                ..hasty.limits
             },
-            ..target.clone()
+            ..hasty
         };
         Self {
             mode,
@@ -94,7 +89,7 @@ impl View {
 
     fn reason(&self) -> Option<Reason> {
         let error = self.walk.outcome.as_ref().err();
-        error.map(|error| error.reason())
+        error.map(|error| reason(error))
     }
 
     fn tell(self, target: &Target, port: u16) -> Port {
@@ -123,7 +118,7 @@ impl View {
                 banner,
                 detected_mode: spoken(self.mode, &error),
                 healthy: false,
-                reason: Some(error.reason()),
+                reason: Some(reason(&error)),
                 tls: match error.kind {
                     Kind::Tls(handshake) => handshake.evidence.negotiated,
                     _ => None,

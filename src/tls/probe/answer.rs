@@ -13,6 +13,9 @@ use crate::{
 /// How much of an answer is read.
 const LIMIT: usize = 32 * 1024;
 
+/// The alerts that refuse a hello without saying what is wrong with it.
+pub(super) const UNEXPLAINED: [u8; 9] = [10, 22, 40, 47, 50, 70, 71, 109, 110];
+
 /// What came of a handshake that was tried.
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -67,7 +70,7 @@ impl Answer {
                 | Reason::NotTls,
                 _,
             ) => Self::Plaintext,
-            (_, Some(code @ (10 | 40 | 47 | 50 | 70 | 71))) if !answered => Self::Alert(code),
+            (_, Some(code)) if !answered && UNEXPLAINED.contains(&code) => Self::Alert(code),
             _ => Self::Told(error),
         }
     }

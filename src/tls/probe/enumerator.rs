@@ -75,7 +75,7 @@ impl Connector {
 
 impl Enumerator {
     /// What to ask next. `None` when all is known, or enough was asked.
-    pub fn next(&mut self) -> Option<Question> {
+    pub fn next_question(&mut self) -> Option<Question> {
         self.think();
         if self.asked >= QUESTIONS {
             return None;
@@ -113,6 +113,10 @@ impl Enumerator {
         self.think();
         let ours = &self.ours;
         self.versions.sort();
+        let known = [wide::SUITES_13, wide::SUITES].concat();
+        let in_order = |it: &u16| known.iter().position(|known| known == it);
+        self.suites
+            .sort_by_key(|it| in_order(it).unwrap_or(usize::MAX));
         let suites = [&ours.suites_13[..], &ours.suites].concat();
         let groups = [&ours.groups_13[..], &ours.groups].concat();
         let shared_versions = self.versions.iter().filter(|it| ours.offers(**it));

@@ -12,10 +12,10 @@ pub(super) enum Experiment {
     UpTo12(Width),
     /// A hello with all that TLS 1.3 knows, or less.
     Only13(Width),
-    /// A hello of TLS 1.3 with no signature scheme of ours.
-    ForeignSignatures,
     /// A hello of TLS 1.3 with no signature scheme but Ed448.
     Ed448,
+    /// A hello of TLS 1.3 with no signature scheme but those for RSA-PSS keys.
+    RsaPss,
     /// A hello of TLS 1.3 with a pre-shared key.
     Psk,
     /// A hello of TLS 1.0 without extensions.
@@ -28,6 +28,8 @@ pub(super) enum Width {
     Wide,
     OurSuites,
     OurSuitesAndGroups,
+    /// And our signature schemes.
+    Ours,
 }
 
 const TLS12: u16 = 0x0303;
@@ -81,8 +83,10 @@ impl Experiment {
             Self::Only13(Width::Wide) => "wide-tls13",
             Self::Only13(Width::OurSuites) => "our-suites-tls13",
             Self::Only13(Width::OurSuitesAndGroups) => "our-groups-tls13",
-            Self::ForeignSignatures => "foreign-signatures-tls13",
+            Self::UpTo12(Width::Ours) => "our-signatures-tls12",
+            Self::Only13(Width::Ours) => "our-signatures-tls13",
             Self::Ed448 => "ed448-tls13",
+            Self::RsaPss => "rsa-pss-tls13",
             Self::Psk => "psk-tls13",
             Self::Old => "tls10",
         }
@@ -93,12 +97,12 @@ impl Experiment {
         match self {
             Self::UpTo12(width) => up_to_12(width, ours),
             Self::Only13(width) => only_13(width, ours),
-            Self::ForeignSignatures => Hello {
-                schemes: without(wide::SCHEMES, &ours.schemes),
+            Self::Ed448 => Hello {
+                schemes: wide::ED448.to_vec(),
                 ..only_13(Width::Wide, ours)
             },
-            Self::Ed448 => Hello {
-                schemes: vec![wide::ED448],
+            Self::RsaPss => Hello {
+                schemes: wide::RSA_PSS.to_vec(),
                 ..only_13(Width::Wide, ours)
             },
             Self::Psk => Hello {
@@ -123,7 +127,7 @@ fn up_to_12(width: Width, ours: &Ours) -> Hello {
             &ours.groups,
             &[wide::GROUPS],
         ),
-        schemes: wide::SCHEMES.to_vec(),
+        schemes: narrow(width >= Width::Ours, &ours.schemes, &[wide::SCHEMES]),
         server_name: ours.server_name.clone(),
         ..Hello::default()
     }
@@ -143,7 +147,7 @@ fn only_13(width: Width, ours: &Ours) -> Hello {
             &ours.groups_13,
             &[wide::GROUPS, wide::GROUPS_13],
         ),
-        schemes: wide::SCHEMES.to_vec(),
+        schemes: narrow(width >= Width::Ours, &ours.schemes, &[wide::SCHEMES]),
         shares: ours.shares.clone(),
         server_name: ours.server_name.clone(),
         ..Hello::default()
@@ -155,10 +159,8 @@ fn narrow(is_narrow: bool, ours: &[u16], all: &[&[u16]]) -> Vec<u16> {
     if is_narrow {
         return ours.to_vec();
     }
-    [ours, &without(&all.concat(), ours)].concat()
-}
-
-fn without(all: &[u16], ours: &[u16]) -> Vec<u16> {
-    let others = all.iter().filter(|it| !ours.contains(it));
-    others.copied().collect()
+    let mut numbers = ours.to_vec();
+    let all = all.iter().copied().flatten();
+    numbers.extend(all.filter(|it| !ours.contains(it)));
+    numbers
 }

@@ -254,3 +254,121 @@ impl<'a> Cursor<'a> {
         Some((self.u16()?, self.vec16()?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record(kind: u8, fragment: &[u8]) -> Vec<u8> {
+        let mut record = vec![kind, 3, 3];
+        record.extend(u16::try_from(fragment.len()).unwrap().to_be_bytes());
+        record.extend(fragment);
+        record
+    }
+
+    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+        let mut message = vec![kind, 0];
+        message.extend(u16::try_from(body.len()).unwrap().to_be_bytes());
+        message.extend(body);
+        message
+    }
+
+    fn server_hello(version: u16, suite: u16, extensions: &[u8]) -> Vec<u8> {
+        let mut body = version.to_be_bytes().to_vec();
+        body.extend([1; 32]);
+        body.push(0);
+        body.extend(suite.to_be_bytes());
+        body.push(0);
+        body.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
+        body.extend(extensions);
+        message(SERVER_HELLO, &body)
+    }
+
+    /// TLS 1.2 up to the `ServerHelloDone`, in several records that are not
+    /// those of the messages.
+    fn tls12() -> Vec<u8> {
+        let mut messages = server_hello(0x0303, 0xc030, &[]);
+        let key_exchange = [3, 0, 0x17, 1, 4, 8, 4, 0, 0];
+        messages.extend(message(SERVER_KEY_EXCHANGE, &key_exchange));
+        messages.extend(message(CERTIFICATE_REQUEST, &[1, 1, 0, 0, 0, 0]));
+        messages.extend(message(SERVER_HELLO_DONE, &[]));
+        let mut records = record(ALERT, &[1, 112]);
+        for part in messages.chunks(20) {
+            records.extend(record(HANDSHAKE, part));
+        }
+        records
+    }
+
+    #[test]
+    fn a_flight_of_tls12_tells_its_key_exchange() {
+        let flight = Flight::read(&tls12());
+        assert_eq!(flight.chosen.unwrap().version, TlsVersion::Tls12);
+        assert_eq!(flight.chosen.unwrap().suite, 0xc030);
+        assert_eq!(flight.group(), Some(0x0017));
+        assert_eq!(flight.scheme(), Some(0x0804));
+        assert!(flight.wants_certificate && flight.is_complete);
+        assert_eq!(flight.alert, None, "a warning ends nothing");
+    }
+
+    #[test]
+    fn a_flight_that_has_not_all_come_is_not_complete() {
+        let whole = tls12();
+        for length in 0..whole.len() {
+            assert!(!Flight::read(&whole[..length]).is_complete, "{length}");
+        }
+    }
+
+    #[test]
+    fn tls13_tells_its_group_and_hides_the_rest() {
+        let extensions = [0, 43, 0, 2, 3, 4, 0, 51, 0, 2, 0, 0x19];
+        let mut bytes = record(HANDSHAKE, &server_hello(0x0303, 0x1301, &extensions));
+        bytes.extend(record(20, &[1]));
+        bytes.extend(record(23, &[7; 40]));
+        let flight = Flight::read(&bytes);
+        assert_eq!(
+            flight.chosen,
+            Some(Chosen {
+                version: TlsVersion::Tls13,
+                suite: 0x1301,
+                group: Some(0x0019)
+            })
+        );
+        assert!(flight.is_complete && !flight.is_foreign);
+    }
+
+    #[test]
+    fn a_modulus_is_no_group() {
+        let mut messages = server_hello(0x0301, 0x0039, &[]);
+        let mut key_exchange = vec![0, 3, 0, 0x0f, 1, 0, 1, 2, 0, 1, 4];
+        key_exchange.extend([0; 4]);
+        messages.extend(message(SERVER_KEY_EXCHANGE, &key_exchange));
+        let flight = Flight::read(&record(HANDSHAKE, &messages));
+        let told = flight.key_exchange.as_ref().unwrap();
+        assert_eq!(told.parameters, Parameters::Modulus { bits: 12 });
+        assert_eq!((flight.group(), flight.scheme()), (None, None));
+    }
+
+    #[test]
+    fn an_alert_ends_it_and_plaintext_is_foreign() {
+        let flight = Flight::read(&[21, 3, 0, 0, 2, 2, 40]);
+        assert_eq!((flight.alert, flight.is_complete), (Some(40), true));
+        for text in ["220 relay.test ESMTP\r\n", "H"] {
+            let flight = Flight::read(text.as_bytes());
+            assert!(flight.is_foreign && flight.is_complete, "{text}");
+        }
+        assert!(!Flight::read(&[22, 3]).is_complete);
+        assert_eq!(Flight::read(&[]), Flight::default());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read(bytes: Vec<u8>, start in 0_usize..200) {
+            let mut all = tls12();
+            all.truncate(start);
+            all.extend(bytes);
+            let _ = Flight::read(&all);
+        }
+    }
+}

@@ -146,3 +146,38 @@ fn vec16(out: &mut Vec<u8>, data: &[u8]) {
     out.extend(length.to_be_bytes());
     out.extend(data);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_hello_has_no_extensions() {
+        let hello = Hello {
+            legacy_version: 0x0300,
+            suites: vec![0x002f, 0x00ff],
+            ..Hello::default()
+        };
+        let record = hello.record(&[9; 32]);
+        let mut expected = vec![22, 3, 0, 0, 47, 1, 0, 0, 43, 3, 0];
+        expected.extend([9; 32]);
+        expected.extend([0, 0, 4, 0, 0x2f, 0, 0xff, 1, 0]);
+        assert_eq!(record, expected);
+    }
+
+    #[test]
+    fn the_pre_shared_key_comes_last() {
+        let hello = Hello {
+            legacy_version: 0x0303,
+            versions: vec![0x0304],
+            suites: vec![0x1301],
+            psk: true,
+            ..Hello::default()
+        };
+        let record = hello.record(&[9; 32]);
+        let extension = &record[record.len() - 62..];
+        assert_eq!(extension[..8], [0, 41, 0, 58, 0, 21, 0, 15]);
+        assert_eq!(extension[8..23], *IDENTITY);
+        assert_eq!(extension[27..30], [0, 33, 32]);
+    }
+}

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     Experiment, Ours, Trial, Verdict,
-    answer::{Answer, ask},
+    answer::{Answer, UNEXPLAINED, ask},
     plan, wide,
 };
 use crate::{
@@ -70,7 +70,7 @@ impl Connector {
         let is_open = evidence.negotiated.is_none() && evidence.offered.hello_bytes > 0;
         let is_unexplained = match error.reason {
             Reason::HandshakeRefused | Reason::NoCommonVersion | Reason::NoCommonCipher => {
-                matches!(code, Some(10 | 40 | 47 | 50 | 70 | 71))
+                code.is_some_and(|it| UNEXPLAINED.contains(&it))
             }
             Reason::ConnectionClosed
             | Reason::ConnectionReset

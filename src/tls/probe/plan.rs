@@ -23,23 +23,21 @@ const PROTOCOL_VERSION: u8 = 70;
 
 /// Where the inquiry stands.
 pub(super) fn think(case: &Case) -> Thought {
-    if case.ours.offers(TlsVersion::Tls13) {
-        match case.answer(Experiment::TLS12) {
-            None => return unknown(case, Experiment::TLS12),
-            Some(Answer::Worked { certificate, .. }) => {
-                return takes_tls12(case, certificate.as_ref().map(|it| it.reason));
-            }
-            Some(Answer::Told(error)) if says_why(error.reason) => {
-                return told(probed(error.reason, error.summary.clone()));
-            }
-            // It refuses the version, and our whole offer for something else.
-            Some(Answer::Alert(PROTOCOL_VERSION))
-                if case.symptom.alert != Some(PROTOCOL_VERSION) =>
-            {
-                return tls13(case);
-            }
-            Some(_) => {}
+    let first = first(case);
+    match case.answer(first) {
+        None => return unknown(case, first),
+        Some(Answer::Worked { .. }) if first == Experiment::SAME => return told(passing(case)),
+        Some(Answer::Worked { certificate, .. }) => {
+            return takes_tls12(case, certificate.as_ref().map(|it| it.reason));
         }
+        Some(Answer::Told(error)) if says_why(error.reason) => {
+            return told(probed(error.reason, error.summary.clone()));
+        }
+        // It refuses the version, and our whole offer for something else.
+        Some(Answer::Alert(PROTOCOL_VERSION)) if case.symptom.alert != Some(PROTOCOL_VERSION) => {
+            return tls13(case);
+        }
+        Some(_) => {}
     }
     match case.answer(Experiment::UpTo12(Width::Wide)) {
         None => unknown(case, Experiment::UpTo12(Width::Wide)),
@@ -47,6 +45,16 @@ pub(super) fn think(case: &Case) -> Thought {
         // One more silence tells no more.
         Some(Answer::Silence) if case.symptom.is_silence => nameless(case),
         Some(_) => tls13(case),
+    }
+}
+
+/// What may work at once. Where TLS 1.2 is all that is offered, what failed
+/// once may work now.
+fn first(case: &Case) -> Experiment {
+    if case.ours.offers(TlsVersion::Tls13) {
+        Experiment::TLS12
+    } else {
+        Experiment::SAME
     }
 }
 
@@ -116,25 +124,15 @@ fn took_up_to_12(case: &Case, wide: &Flight) -> Thought {
     if wide::suite_name(chosen.suite).contains("PSK") {
         return told(probed(Reason::PskRequired, say::psk_suite(chosen)));
     }
-    let narrower = Ladder {
+    let ladder = Ladder {
         case,
         rung: Experiment::UpTo12,
         suites: &case.ours.suites,
         groups: &case.ours.groups,
     };
-    let flight = match narrower.climb(wide) {
-        Ok(flight) => flight,
-        Err(thought) => return thought,
-    };
-    let verdict = probed(Reason::NoCommonSignature, say::signature(case, flight));
-    let is_foreign_key = flight.key.as_deref().is_some_and(|it| !say::is_our_key(it));
-    let is_foreign_scheme = flight
-        .scheme()
-        .is_some_and(|it| !case.ours.schemes.contains(&it));
-    if is_foreign_key || is_foreign_scheme {
-        told(verdict)
-    } else {
-        told(ambiguous(verdict, vec![Reason::HandshakeRefused]))
+    match ladder.climb(wide) {
+        Ok(flight) => ladder.last_rung(flight).unwrap_or_else(|| stuck(case)),
+        Err(thought) => thought,
     }
 }
 
@@ -157,33 +155,26 @@ fn took_tls13(case: &Case, wide: &Flight) -> Thought {
         let summary = say::newest(case, chosen.version, Some(chosen.suite));
         return told(probed(Reason::NoCommonVersion, summary));
     }
-    let narrower = Ladder {
+    let ladder = Ladder {
         case,
         rung: Experiment::Only13,
         suites: &case.ours.suites_13,
         groups: &case.ours.groups_13,
     };
-    let flight = match narrower.climb(wide) {
+    let flight = match ladder.climb(wide) {
         Ok(flight) => flight,
         Err(thought) => return thought,
     };
-    let verdict = probed(Reason::NoCommonSignature, say::signature(case, flight));
-    let unsure = ambiguous(verdict.clone(), vec![Reason::HandshakeRefused]);
+    // A refusal comes from what the hello says, silence from what it weighs.
+    if case.symptom.alert.is_some()
+        && let Some(thought) = ladder.last_rung(flight)
+    {
+        return thought;
+    }
     match case.answer(Experiment::SMALL) {
-        None => return trying(Experiment::SMALL, Some(unsure)),
-        Some(Answer::Worked { .. }) => return too_large(case),
-        Some(_) => {}
-    }
-    // Its signature is encrypted: whether it is one that we do not know shows
-    // when nothing else is offered.
-    match case.answer(Experiment::ForeignSignatures) {
-        None => return trying(Experiment::ForeignSignatures, Some(unsure)),
-        Some(Answer::Flight(_)) => {}
-        Some(_) => return told(unsure),
-    }
-    match case.answer(Experiment::Ed448) {
-        None => trying(Experiment::Ed448, Some(verdict)),
-        Some(_) => told(verdict),
+        None => unknown(case, Experiment::SMALL),
+        Some(Answer::Worked { .. }) => too_large(case),
+        Some(_) => ladder.last_rung(flight).unwrap_or_else(|| stuck(case)),
     }
 }
 
@@ -239,8 +230,7 @@ fn nameless(case: &Case) -> Thought {
     }
 }
 
-/// From all that a relay may take down to what we offer. The relay's signature
-/// is the last rung, below which there is our own offer, which it refused.
+/// From all that a relay may take down to what we offer.
 struct Ladder<'a> {
     case: &'a Case,
     rung: fn(Width) -> Experiment,
@@ -249,7 +239,7 @@ struct Ladder<'a> {
 }
 
 impl<'a> Ladder<'a> {
-    /// What the relay answered on the last rung.
+    /// What the relay answered above the last rung.
     fn climb(&self, top: &'a Flight) -> Result<&'a Flight, Thought> {
         let chosen_suite = |flight: &Flight| {
             flight
@@ -278,6 +268,32 @@ impl<'a> Ladder<'a> {
         Ok(flight)
     }
 
+    /// The relay's signature, if it is that. `None` when our offer, written by
+    /// hand, is to its liking.
+    fn last_rung(&self, flight: &Flight) -> Option<Thought> {
+        let verdict = probed(Reason::NoCommonSignature, say::signature(self.case, flight));
+        let others = vec![self.case.symptom.reason];
+        match self.step(Width::Ours, verdict.clone(), others) {
+            Ok(_) => None,
+            Err(Thought { next: None, .. }) if is_encrypted(flight) => {
+                Some(self.kind_of_key(verdict))
+            }
+            Err(thought) => Some(thought),
+        }
+    }
+
+    /// Of a relay whose certificate is encrypted: only trying tells.
+    fn kind_of_key(&self, verdict: Verdict) -> Thought {
+        for kind in [Experiment::Ed448, Experiment::RsaPss] {
+            match self.case.answer(kind) {
+                None => return trying(kind, Some(verdict)),
+                Some(Answer::Flight(_)) => break,
+                Some(_) => {}
+            }
+        }
+        told(verdict)
+    }
+
     fn step(
         &self,
         width: Width,
@@ -291,6 +307,12 @@ impl<'a> Ladder<'a> {
             Some(_) => Err(told(verdict)),
         }
     }
+}
+
+fn is_encrypted(flight: &Flight) -> bool {
+    flight
+        .chosen
+        .is_some_and(|it| it.version == TlsVersion::Tls13)
 }
 
 /// Whether a failure in the midst of a handshake tells its cause.
@@ -367,14 +389,19 @@ fn narrowed(case: &Case) -> Option<Verdict> {
         case.answer(experiment)
             .is_some_and(|it| it.is_mute() || it.alert().is_some())
     };
-    let refuses_tls12 = refuses(Experiment::TLS12);
+    let takes = |experiment| case.answer(experiment).and_then(Answer::flight).is_some();
+    let refuses_first = refuses(first(case));
     let refuses_wide =
         refuses(Experiment::UpTo12(Width::Wide)) && refuses(Experiment::Only13(Width::Wide));
     let refuses_old = refuses(Experiment::Old);
+    let takes_ours =
+        takes(Experiment::UpTo12(Width::Ours)) || takes(Experiment::Only13(Width::Ours));
     let is_possible = |reason: &Reason| match reason {
-        Reason::VersionIntolerant | Reason::HelloTooLarge => !refuses_tls12,
-        Reason::NoCommonCipher | Reason::NoCommonGroup | Reason::NoCommonSignature => !refuses_wide,
-        Reason::NoCommonVersion => !refuses_wide || !refuses_old,
+        Reason::VersionIntolerant | Reason::HelloTooLarge => !refuses_first,
+        Reason::NoCommonCipher | Reason::NoCommonGroup | Reason::NoCommonSignature => {
+            !refuses_wide && !takes_ours
+        }
+        Reason::NoCommonVersion => !(takes_ours || refuses_wide && refuses_old),
         _ => true,
     };
     let symptom = &case.symptom;

@@ -3,7 +3,7 @@
 use super::{
     Experiment,
     answer::Answer,
-    flight::{Chosen, Flight},
+    flight::{Chosen, Flight, Parameters},
     inquiry::Case,
     wide,
 };
@@ -84,7 +84,10 @@ pub(super) fn cipher(case: &Case, flight: &Flight, ours: &[u16]) -> String {
         return unchanged(case);
     };
     let suite = wide::suite_name(chosen.suite);
-    let kind = kind(&suite);
+    let kind = match flight.key_exchange.as_ref().map(|it| it.parameters) {
+        Some(Parameters::Modulus { bits }) => format!("{} of {bits} bits", kind(&suite)),
+        _ => kind(&suite),
+    };
     let version = version::name(chosen.version);
     let ours = if chosen.version == TlsVersion::Tls13 {
         list(ours.iter().map(|it| wide::suite_name(*it)))
@@ -121,8 +124,16 @@ pub(super) fn group(case: &Case, flight: &Flight) -> String {
 
 /// The relay's signature is of no kind that we know.
 pub(super) fn signature(case: &Case, flight: &Flight) -> String {
-    let ed448 = case.answer(Experiment::Ed448).and_then(Answer::flight);
-    let key = flight.key.as_deref().or(ed448.map(|_| "Ed448"));
+    let takes = |experiment| case.answer(experiment).and_then(Answer::flight).is_some();
+    // TLS 1.3 encrypts the certificate.
+    let hidden = [
+        (Experiment::Ed448, "Ed448"),
+        (Experiment::RsaPss, "RSA-PSS"),
+    ];
+    let hidden = hidden
+        .into_iter()
+        .find(|(experiment, _)| takes(*experiment));
+    let key = flight.key.as_deref().or(hidden.map(|(_, key)| key));
     let foreign = flight.scheme().filter(|it| !case.ours.schemes.contains(it));
     let wish = match (foreign.map(wide::scheme_name), key) {
         (Some(scheme), Some(key)) => format!("signs with {scheme}, its key is {key}"),
@@ -204,11 +215,6 @@ pub(super) fn unchanged(case: &Case) -> String {
         _ => format!("; {tries} other offers fared no better."),
     };
     sentence(before, &ending)
-}
-
-/// Whether we can verify signatures of a key that is named so.
-pub(super) fn is_our_key(name: &str) -> bool {
-    name.starts_with("RSA ") || matches!(name, "EC P-256" | "EC P-384" | "EC P-521" | "Ed25519")
 }
 
 /// The group of a key that is on one of the curves of TLS.

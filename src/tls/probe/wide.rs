@@ -45,13 +45,15 @@ pub(super) const GROUPS_13: &[u16] = &[
 
 /// For signatures.
 pub(super) const SCHEMES: &[u16] = &[
-    0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601, ED448, 0x0809,
+    0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601, 0x0808, 0x0809,
     0x080a, 0x080b, 0x081a, 0x081b, 0x081c, 0x0904, 0x0905, 0x0906, 0x0708, 0x0303, 0x0301, 0x0203,
     0x0201, 0x0402, 0x0202,
 ];
 
-/// The scheme of Ed448, which TLS libraries seldom know.
-pub(super) const ED448: u16 = 0x0808;
+/// Of Ed448 keys.
+pub(super) const ED448: &[u16] = &[0x0808];
+/// Of RSA keys that are for RSA-PSS only (RFC 8446 section 4.2.3).
+pub(super) const RSA_PSS: &[u16] = &[0x0809, 0x080a, 0x080b];
 
 /// Those that have an old relay's only suites, before TLS had extensions.
 pub(super) const OLD_SUITES: &[u16] = &[
@@ -62,7 +64,14 @@ pub(super) const OLD_SUITES: &[u16] = &[
 
 /// The IANA name of a suite.
 pub(super) fn suite_name(number: u16) -> String {
-    offer::suite_name(CipherSuite::from(number))
+    let name = match number {
+        0x00c6 => "TLS_SM4_GCM_SM3",
+        0x00c7 => "TLS_SM4_CCM_SM3",
+        0xd001 => "TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256",
+        0xd002 => "TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384",
+        _ => return offer::suite_name(CipherSuite::from(number)),
+    };
+    name.to_owned()
 }
 
 /// The IANA name of a group.

@@ -9,6 +9,7 @@ mod facts;
 mod offer;
 mod pins;
 mod policy;
+mod probes;
 mod resumption;
 mod revocation;
 
