@@ -163,8 +163,15 @@ impl Inquiry {
 impl Case {
     /// What came of `experiment`, if it was tried.
     pub(super) fn answer(&self, experiment: Experiment) -> Option<&Answer> {
-        let tried = self.tried.iter().find(|it| it.experiment == experiment)?;
-        Some(&tried.answer)
+        let mut tried = self.tried.iter();
+        let tried = tried.find(|it| it.experiment == experiment)?;
+        (!matches!(tried.answer, Answer::Missed)).then_some(&tried.answer)
+    }
+
+    /// Whether the relay refused as it did at first. One that sent an alert and
+    /// now hangs up without a word may just have had enough of us.
+    pub(super) fn is_refusal(&self, answer: &Answer) -> bool {
+        answer.alert().is_some() || answer.is_mute() && self.symptom.alert.is_none()
     }
 
     /// Until something is heard, there is silence.

@@ -8,6 +8,7 @@ mod experiment;
 mod flight;
 mod hello;
 mod inquiry;
+mod ladder;
 mod ours;
 mod plan;
 mod say;

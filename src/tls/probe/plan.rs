@@ -5,8 +5,8 @@
 //! verdict rests on a pair of handshakes that differ in the one thing it names.
 
 use super::{
-    Experiment, Verdict, answer::Answer, experiment::Width, flight::Flight, inquiry::Case, say,
-    wide,
+    Experiment, Verdict, answer::Answer, experiment::Width, flight::Flight, inquiry::Case,
+    ladder::Ladder, say, wide,
 };
 use crate::report::{Confidence, Reason, TlsVersion};
 
@@ -85,6 +85,9 @@ fn takes_tls12(case: &Case, certificate: Option<Reason>) -> Thought {
                 Reason::VersionIntolerant,
                 say::intolerant(refusal, certificate),
             );
+            if !case.is_refusal(refusal) {
+                return told(ambiguous(intolerant, vec![case.symptom.reason]));
+            }
             if refusal.alert().is_none() {
                 return told(intolerant);
             }
@@ -108,7 +111,8 @@ fn too_large(case: &Case) -> Thought {
             Some(ambiguous(verdict, vec![case.symptom.reason])),
         ),
         Some(Answer::Worked { .. }) => told(passing(case)),
-        Some(_) => told(verdict),
+        Some(refusal) if case.is_refusal(refusal) => told(verdict),
+        Some(_) => told(ambiguous(verdict, vec![case.symptom.reason])),
     }
 }
 
@@ -230,91 +234,6 @@ fn nameless(case: &Case) -> Thought {
     }
 }
 
-/// From all that a relay may take down to what we offer.
-struct Ladder<'a> {
-    case: &'a Case,
-    rung: fn(Width) -> Experiment,
-    suites: &'a [u16],
-    groups: &'a [u16],
-}
-
-impl<'a> Ladder<'a> {
-    /// What the relay answered above the last rung.
-    fn climb(&self, top: &'a Flight) -> Result<&'a Flight, Thought> {
-        let chosen_suite = |flight: &Flight| {
-            flight
-                .chosen
-                .is_none_or(|it| self.suites.contains(&it.suite))
-        };
-        let mut flight = top;
-        if !chosen_suite(flight) {
-            let verdict = probed(
-                Reason::NoCommonCipher,
-                say::cipher(self.case, flight, self.suites),
-            );
-            let others = vec![Reason::NoCommonGroup, Reason::NoCommonSignature];
-            flight = self.step(Width::OurSuites, verdict, others)?;
-        }
-        let is_our_group = flight.group().is_none_or(|it| self.groups.contains(&it));
-        let is_our_curve = flight
-            .key
-            .as_deref()
-            .is_none_or(|key| say::curve_of_key(key).is_none_or(|it| self.groups.contains(&it)));
-        if !is_our_group || !is_our_curve {
-            let verdict = probed(Reason::NoCommonGroup, say::group(self.case, flight));
-            let others = vec![Reason::NoCommonSignature];
-            flight = self.step(Width::OurSuitesAndGroups, verdict, others)?;
-        }
-        Ok(flight)
-    }
-
-    /// The relay's signature, if it is that. `None` when our offer, written by
-    /// hand, is to its liking.
-    fn last_rung(&self, flight: &Flight) -> Option<Thought> {
-        let verdict = probed(Reason::NoCommonSignature, say::signature(self.case, flight));
-        let others = vec![self.case.symptom.reason];
-        match self.step(Width::Ours, verdict.clone(), others) {
-            Ok(_) => None,
-            Err(Thought { next: None, .. }) if is_encrypted(flight) => {
-                Some(self.kind_of_key(verdict))
-            }
-            Err(thought) => Some(thought),
-        }
-    }
-
-    /// Of a relay whose certificate is encrypted: only trying tells.
-    fn kind_of_key(&self, verdict: Verdict) -> Thought {
-        for kind in [Experiment::Ed448, Experiment::RsaPss] {
-            match self.case.answer(kind) {
-                None => return trying(kind, Some(verdict)),
-                Some(Answer::Flight(_)) => break,
-                Some(_) => {}
-            }
-        }
-        told(verdict)
-    }
-
-    fn step(
-        &self,
-        width: Width,
-        verdict: Verdict,
-        others: Vec<Reason>,
-    ) -> Result<&'a Flight, Thought> {
-        let experiment = (self.rung)(width);
-        match self.case.answer(experiment) {
-            None => Err(trying(experiment, Some(ambiguous(verdict, others)))),
-            Some(Answer::Flight(flight)) => Ok(flight),
-            Some(_) => Err(told(verdict)),
-        }
-    }
-}
-
-fn is_encrypted(flight: &Flight) -> bool {
-    flight
-        .chosen
-        .is_some_and(|it| it.version == TlsVersion::Tls13)
-}
-
 /// Whether a failure in the midst of a handshake tells its cause.
 fn says_why(reason: Reason) -> bool {
     !matches!(
@@ -331,14 +250,14 @@ fn says_why(reason: Reason) -> bool {
     )
 }
 
-fn trying(next: Experiment, verdict: Option<Verdict>) -> Thought {
+pub(super) fn trying(next: Experiment, verdict: Option<Verdict>) -> Thought {
     Thought {
         next: Some(next),
         verdict,
     }
 }
 
-fn told(verdict: Verdict) -> Thought {
+pub(super) fn told(verdict: Verdict) -> Thought {
     Thought {
         next: None,
         verdict: Some(verdict),
@@ -356,7 +275,7 @@ fn stuck(case: &Case) -> Thought {
     }
 }
 
-fn probed(reason: Reason, summary: String) -> Verdict {
+pub(super) fn probed(reason: Reason, summary: String) -> Verdict {
     Verdict {
         reason,
         confidence: Confidence::Probed,
@@ -365,7 +284,7 @@ fn probed(reason: Reason, summary: String) -> Verdict {
     }
 }
 
-fn ambiguous(verdict: Verdict, alternatives: Vec<Reason>) -> Verdict {
+pub(super) fn ambiguous(verdict: Verdict, alternatives: Vec<Reason>) -> Verdict {
     Verdict {
         confidence: Confidence::Ambiguous,
         alternatives,

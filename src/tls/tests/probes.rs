@@ -570,6 +570,23 @@ async fn a_relay_that_lets_nobody_in_any_more_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_relay_that_has_had_enough_proves_nothing() {
+    let mut connections = 0;
+    let inquired = inquire(|hello| {
+        connections += 1;
+        if connections > 3 {
+            Act::Close
+        } else if has_suite(hello, 0x009c) {
+            Act::Choose(0x0303, 0x009c, None)
+        } else {
+            REFUSAL
+        }
+    })
+    .await;
+    inquired.assert(Reason::NoCommonCipher, Confidence::Ambiguous, &[]);
+}
+
+#[tokio::test]
 async fn what_is_plain_is_not_inquired_into() {
     let mut relay = Relay::new(|_: &ClientHello| Act::Serve(BOTH));
     let elsewhere = connector(&trusting(&[Authority::new("another").der()]));
