@@ -26,6 +26,7 @@ mod fixture;
 mod host;
 mod limits;
 mod opening;
+mod prelude;
 mod probe;
 mod progress;
 mod reply;

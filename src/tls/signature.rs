@@ -6,7 +6,7 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY, UnparsedPublicKey,
 };
 use x509_parser::{
-    asn1_rs::Oid,
+    asn1_rs::{Oid, Tag},
     certificate::X509Certificate,
     x509::{AlgorithmIdentifier, SubjectPublicKeyInfo},
 };
@@ -83,6 +83,7 @@ fn begins(identifier: &[u8], algorithm: &AlgorithmIdentifier<'_>) -> bool {
     let parameter = algorithm
         .parameters
         .as_ref()
+        .filter(|it| it.tag() == Tag::Oid)
         .and_then(|it| it.as_oid().ok());
     strip(identifier, &algorithm.algorithm)
         .is_some_and(|rest| parameter.is_none_or(|it| strip(rest, &it).is_some()))

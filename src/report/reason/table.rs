@@ -78,7 +78,7 @@ const NOT_TRUSTED: Option<&str> = Some("certificate-not-trusted");
 const VALIDATION: Option<&str> = Some("validation-failure");
 
 impl Reason {
-    #[expect(clippy::too_many_lines, reason = "one total table")]
+    #[expect(clippy::match_same_arms, reason = "one row for each")]
     #[rustfmt::skip]
     pub(super) fn row(self) -> Row {
         #[allow(clippy::enum_glob_use, reason = "the table names all of them")]

@@ -6,6 +6,7 @@ mod certificates;
 mod client_certificate;
 mod endings;
 mod facts;
+mod flaws;
 mod offer;
 mod pins;
 mod policy;

@@ -2,7 +2,7 @@
 
 use crate::{
     report::{self, Confidence, Reason},
-    tls::reason::Finding,
+    tls::reason::{Finding, say},
 };
 
 /// How many further flaws a sentence tells.
@@ -75,24 +75,29 @@ impl Flaw {
     /// This one as the finding, with the others beside it. The first of those
     /// are in its sentence too.
     pub(in crate::tls::reason) fn with(self, others: &[Self]) -> Finding {
-        let mut summary = format!("{} {}", self.subject, self.predicate);
-        for (place, other) in others.iter().take(TOLD).enumerate() {
+        let told = others.iter().take(TOLD).enumerate();
+        let told = told.map(|(place, other)| {
             if place == 0 && other.subject == self.subject {
-                summary += &format!(", and {}", other.predicate);
+                format!(", and {}", other.predicate)
             } else {
-                summary += &format!("; {} {}", uncapitalized(&other.subject), other.predicate);
+                format!("; {} {}", uncapitalized(&other.subject), other.predicate)
             }
-        }
-        match others.len().saturating_sub(TOLD) {
-            0 => {}
-            1 => summary += "; one more thing is wrong",
-            more => summary += &format!("; {more} more things are wrong"),
-        }
+        });
+        let more = match others.len().saturating_sub(TOLD) {
+            0 => String::new(),
+            1 => "; one more thing is wrong".to_owned(),
+            more => format!("; {more} more things are wrong"),
+        };
+        let told: String = told.collect();
+        let summary = format!(
+            "{} {}{told}{more}{}",
+            self.subject, self.predicate, self.remark
+        );
         Finding {
             reason: self.reason,
             confidence: self.confidence,
             alternatives: self.alternatives,
-            summary: summary + &self.remark,
+            summary,
             flaws: others.iter().map(Self::report).collect(),
         }
     }
@@ -101,7 +106,7 @@ impl Flaw {
         report::Flaw {
             reason: self.reason,
             confidence: self.confidence,
-            summary: super::super::say::sentence(&self.sentence(), "."),
+            summary: say::sentence(&self.sentence(), "."),
         }
     }
 }

@@ -45,7 +45,9 @@ fn misnamed(leaf: &Presented<'_>, names: &[String], facts: &Facts<'_>) -> Flaw {
 fn covers(name: &str, wanted: &ServerName<'_>) -> bool {
     let wanted = wanted.to_str();
     match (name.strip_prefix("*."), wanted.split_once('.')) {
-        (Some(parent), Some((_, domain))) => domain.eq_ignore_ascii_case(parent),
+        (Some(parent), Some((_, domain))) => {
+            parent.contains('.') && domain.eq_ignore_ascii_case(parent)
+        }
         _ => name.eq_ignore_ascii_case(&wanted),
     }
 }

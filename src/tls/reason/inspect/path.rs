@@ -98,7 +98,10 @@ impl<'a> Path<'a> {
                 .filter(|it| it.facts.subject().as_raw() == certificate.facts.issuer().as_raw())
                 .filter(|it| !is_used(it))
                 .map(|it| (check(&certificate.facts, it.facts.public_key()), it))
-                .min_by_key(|(signature, it)| (*signature, !it.is_valid_at(now)));
+                .min_by_key(|(signature, it)| {
+                    let is_trusted = by_anchor(&it.facts, roots) == Some(Signature::Right);
+                    (*signature, !is_trusted, !it.is_valid_at(now))
+                });
             // An anchor before one that was sent, and one that signed before
             // one that did not.
             let (signature, issuer) = match (anchor, issuer) {
