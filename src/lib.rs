@@ -5,7 +5,7 @@
 //! Each module may use those below it, and none above
 //! (`tests/architecture.rs` holds it to that):
 //!
-//! - [`cli`]: the command line: `serve`, `send`, `demo`, `config`
+//! - [`cli`]: the command line: `serve`, `send`, `check`, `demo`, `config`
 //! - [`server`]: puts the parts together, accepts connections, drains
 //! - [`api`]: gRPC; the only room that names tonic or generated types
 //! - [`sender`]: the use case: one mail to one relay, once

@@ -47,6 +47,7 @@ struct Inner {
     server_name: ServerName<'static>,
     offer: TlsOffer,
     trust_source: &'static str,
+    verifier: Arc<Verifier>,
     versions: Vec<Version>,
 }
 
@@ -71,6 +72,7 @@ impl Connector {
             offer: offer(&policy),
             server_name: settings.server_name.as_ref().unwrap_or(host).clone(),
             trust_source: policy.trust_source,
+            verifier: policy.verifier,
             versions: policy.versions,
             config: Arc::new(policy.config),
         })))

@@ -9,7 +9,7 @@ use std::{
 use posthaste::{
     api::client::pb::{
         self, SmtpStage, TlsMode,
-        check_relay_response::warning::Code as Warning,
+        check_relay_response::{Step as Walked, Warning as Caution, warning::Code as Warning},
         relay_failure::{Confidence, Fault, Reason},
     },
     testrelay::{
@@ -130,11 +130,15 @@ async fn check(
 }
 
 fn stages(check: &pb::CheckRelayResponse) -> Vec<SmtpStage> {
-    check.steps.iter().map(|step| step.stage()).collect()
+    check.steps.iter().map(Walked::stage).collect()
 }
 
 fn reasons(check: &pb::CheckRelayResponse) -> Vec<Reason> {
-    check.findings.iter().map(|it| it.reason()).collect()
+    check
+        .findings
+        .iter()
+        .map(pb::RelayFailure::reason)
+        .collect()
 }
 
 /// What no check may say.
@@ -265,6 +269,111 @@ async fn an_expired_certificate_for_another_name_is_two_findings() {
         "{report}"
     );
     said_nothing_of_mail(&relay, false).await;
+}
+
+/// The words of a report without what is another each time: numbers, keys and
+/// the name of the host.
+fn alike(report: &str) -> String {
+    let report = report
+        .replace("relays.localhost", "relays.smtp-example-com")
+        .replace("localhost", "smtp.example.com");
+    let words = report.split_whitespace().map(|word| {
+        let is_key = word.starts_with("sha256/") || (word.len() == 64 && !word.contains('.'));
+        if is_key {
+            return "KEY".to_owned();
+        }
+        let mut alike = String::new();
+        for c in word.chars() {
+            match c {
+                '0'..='9' | '.' if alike.ends_with('0') => {}
+                '0'..='9' => alike.push('0'),
+                _ => alike.push(c),
+            }
+        }
+        alike
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn the_handbook_shows_a_real_report() {
+    let ca = Ca::new("Example CA");
+    let leaf = Leaf::new(["mail.example.net"]).expired();
+    let relay = TestRelay::builder()
+        .name("smtp.example.com")
+        .extensions(["PIPELINING", "SIZE 52428800", "8BITMIME"])
+        .tls(ca.issue(leaf))
+        .start()
+        .await
+        .unwrap();
+    let folder = Folder::new();
+    let ca = folder.file("ca.pem", &ca.pem());
+    let place = format!("localhost:{}", relay.port());
+    let told = told(&[&place, "--ca", ca.to_str().unwrap()]).await;
+    let report = told.report(1);
+
+    let page = include_str!("../../docs/check.md");
+    let (_, shown) = page.split_once("--ca ca.pem\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    assert_eq!(alike(shown), alike(report), "{report}");
+}
+
+#[tokio::test]
+async fn a_probe_says_which_mode_works() {
+    let ca = Ca::new("Test CA");
+    let relay = relay()
+        .tls(ca.server("localhost"))
+        .implicit_tls()
+        .start()
+        .await
+        .unwrap();
+    let folder = Folder::new();
+    let ca = folder.file("ca.pem", &ca.pem());
+    let ca = ca.to_str().unwrap();
+    let page = folder.0.path().join("page.html");
+    let place = format!("localhost:{}", relay.port());
+    let probed = told(&[
+        &place,
+        "--ca",
+        ca,
+        "--probe",
+        "--html",
+        page.to_str().unwrap(),
+    ])
+    .await;
+    let report = probed.report(1);
+    assert!(
+        report.contains("the port speaks TLS first, not plaintext\n"),
+        "{report}"
+    );
+    assert!(report.contains("found out by probing"), "{report}");
+    assert!(report.contains("  tls.mode = \"implicit\"\n"), "{report}");
+    let own = format!("  {:>5}  implicit TLS  TLS 1.3  takes mail\n", relay.port());
+    assert!(report.contains(&own), "{report}");
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("<svg") && page.ends_with("</html>\n"));
+    assert!(!page.contains("src=") && !page.contains("href="));
+    said_nothing_of_mail_before_tls(&relay).await;
+
+    let deep = told(&[&place, "--ca", ca, "--tls-mode", "implicit", "--deep"]).await;
+    let report = deep.report(0);
+    assert!(
+        report.contains("relay and posthaste share: TLS 1.2 yes, TLS 1.3 yes"),
+        "{report}"
+    );
+    assert!(report.contains("X25519MLKEM768"), "{report}");
+}
+
+/// The relay heard hellos, and at most EHLO in TLS.
+async fn said_nothing_of_mail_before_tls(relay: &TestRelay) {
+    relay.wait_until_alone().await.unwrap();
+    for command in relay.commands() {
+        assert!(command.tls, "{command:?}");
+        let is_harmless = ["EHLO", "QUIT"]
+            .iter()
+            .any(|it| command.line.starts_with(it));
+        assert!(is_harmless, "{command:?}");
+    }
 }
 
 #[tokio::test]
@@ -477,7 +586,7 @@ async fn warnings_tell_what_is_no_failure_yet() {
     .await;
     let check = check(&service, named("primary")).await.unwrap();
     assert!(check.healthy, "{:#?}", check.findings);
-    let codes: Vec<_> = check.warnings.iter().map(|it| it.code()).collect();
+    let codes: Vec<_> = check.warnings.iter().map(Caution::code).collect();
     assert_eq!(
         codes,
         [

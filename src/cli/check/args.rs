@@ -7,6 +7,8 @@ use crate::{cli::tls_mode::TlsMode, smtp::Host};
 /// The submission port (RFC 6409 section 3.1).
 const DEFAULT_PORT: u16 = 587;
 
+const LONGEST: Duration = Duration::from_hours(1);
+
 const EXAMPLES: &str = "\
 Examples:
   Does it take mail, as posthaste would send it?
@@ -68,8 +70,8 @@ pub struct Args {
     /// The name to say in EHLO.
     #[arg(long, value_name = "NAME")]
     pub(super) ehlo_name: Option<String>,
-    /// How long all of it may take.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "60s")]
+    /// How long all of it may take, such as `30s`; an hour at most.
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "60s")]
     pub(super) timeout: Duration,
 
     /// Find out what would work instead: the other TLS mode, the other ports
@@ -116,6 +118,14 @@ impl Args {
     pub(super) fn wants_colour(&self) -> bool {
         self.no_color.as_deref().is_none_or(str::is_empty)
     }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time > LONGEST {
+        return Err("must be an hour at most".into());
+    }
+    Ok(time)
 }
 
 /// Where a relay is.

@@ -94,3 +94,97 @@ fn quoted(value: &str) -> String {
 fn escape(value: &str) -> String {
     harmless(value).replace('\\', "\\\\").replace('"', "\\\"")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Sources};
+
+    fn subject(host: &str) -> Subject {
+        Subject {
+            name: "primary".into(),
+            host: host.into(),
+            port: 587,
+            mode: Some("starttls"),
+            is_configured: false,
+        }
+    }
+
+    fn check(setting: &str, value: &str) -> pb::CheckRelayResponse {
+        let remedy = |setting: &str, value: &str| pb::Remedy {
+            summary: "Do \"this\"\nnow.".into(),
+            setting: setting.into(),
+            value: value.into(),
+            ..pb::Remedy::default()
+        };
+        pb::CheckRelayResponse {
+            findings: vec![pb::RelayFailure {
+                remedies: vec![
+                    remedy("", ""),
+                    remedy("relays.primary.tls.ca_file", ""),
+                    remedy("custom_relays.ehlo_name", "x.example.com"),
+                    remedy(setting, value),
+                ],
+                ..pb::RelayFailure::default()
+            }],
+            ..pb::CheckRelayResponse::default()
+        }
+    }
+
+    fn load(lines: &[String]) -> config::Config {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("posthaste.toml");
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        config::load(&Sources {
+            file: Some(file),
+            ..Sources::default()
+        })
+        .unwrap_or_else(|error| panic!("{error}\n{}", lines.join("\n")))
+    }
+
+    #[test]
+    fn it_can_be_pasted_whatever_the_remedy_is() {
+        let pin = format!("sha256/{}=", "A".repeat(43));
+        let long = format!("{}.example.com", ["a"; 110].join("."));
+        for host in ["mail.example.com", "2001:db8::1", &long] {
+            for (key, value) in [
+                ("port", "465"),
+                ("tls.mode", "implicit"),
+                ("tls.max_version", "1.2"),
+                ("tls.post_quantum", "false"),
+                ("tls.server_name", long.as_str()),
+                ("tls.key_pins", &pin),
+            ] {
+                let check = check(&format!("relays.primary.{key}"), value);
+                let fragment = fragment(&check, &subject(host)).unwrap();
+                assert!(fragment.lines[0].starts_with("# Do"), "{fragment:?}");
+                for line in &fragment.lines {
+                    assert!(width(line) + INDENT <= COLUMNS, "{line}");
+                }
+                let config = load(&fragment.lines);
+                let relay = &config.relay.relays[0];
+                assert_eq!(relay.host.to_string(), host);
+                let port = if key == "port" { 465 } else { 587 };
+                assert_eq!(relay.port, port);
+                // A mode that was asked for at one port says nothing of another.
+                assert_eq!(relay.tls.mode.is_none(), key == "port");
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_configured_relay_only_the_change_is_told() {
+        let check = check("relays.primary.tls.mode", "implicit");
+        let subject = Subject {
+            is_configured: true,
+            ..subject("mail.example.com")
+        };
+        let lines = fragment(&check, &subject).unwrap().lines;
+        assert_eq!(lines[1..], ["[relays.primary]", "tls.mode = \"implicit\""]);
+        let healthy = pb::CheckRelayResponse {
+            healthy: true,
+            ..pb::CheckRelayResponse::default()
+        };
+        assert!(fragment(&healthy, &subject).is_none());
+    }
+}

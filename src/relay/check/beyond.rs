@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Scope;
 use crate::{
-    report::{Check, Reason, RelayFailure, Stage},
+    report::{Check, Reason, RelayFailure, Stage, TlsMode},
     smtp::{self, Target},
 };
 
@@ -59,11 +59,26 @@ pub(super) async fn look(check: &mut Check, target: &Target, scope: &Scope, unti
         }
     };
     (check.ports, check.accepted) = join(ports, accepted).await;
-    // More is known of the port that the check is about.
+    settle(check, target);
+}
+
+/// What was found out about the relay's own port is known better than it looked
+/// at the last glance.
+fn settle(check: &mut Check, target: &Target) {
+    let Some(failure) = check.findings.first() else {
+        return;
+    };
     let own = check.ports.iter_mut().find(|it| it.port == target.port);
-    if let (Some(own), Some(finding)) = (own, check.findings.first())
+    if let Some(own) = own
         && !own.healthy
+        && own
+            .detected_mode
+            .is_none_or(|mode| is_like(mode, target.mode))
     {
-        own.reason = Some(finding.reason);
+        own.reason = Some(failure.reason);
     }
+}
+
+fn is_like(mode: TlsMode, other: TlsMode) -> bool {
+    mode == other || (mode, other) == (TlsMode::Starttls, TlsMode::StarttlsIfOffered)
 }

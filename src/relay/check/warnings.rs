@@ -178,7 +178,7 @@ fn old_versions(check: &Check) -> Option<Warning> {
         warn(
             WarningCode::OldVersionsAccepted,
             format!(
-                "The relay still takes {} (RFC 8996 forbids it). posthaste never offers it.",
+                "The relay still takes {}, deprecated since RFC 8996. posthaste never offers that.",
                 old.join(", ")
             ),
             relay(

@@ -5,7 +5,7 @@ mod timeline;
 
 use std::fmt::{Display, Write as _};
 
-use super::{fragment, job::Subject, paper::harmless, report::plain, verdict::verdict, words};
+use super::{fragment, job::Subject, paper::harmless, report::details, verdict::verdict, words};
 use crate::api::client::pb;
 
 const STYLE: &str = "\
@@ -18,11 +18,11 @@ max-width:52rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}\
 h1{font-size:1.4rem;line-height:1.3}h2{font-size:1.1rem;margin-top:2rem}\
 h3{font-size:1rem;margin-bottom:0}p{margin:.3rem 0}.faint{color:var(--soft);fill:var(--soft)}\
 .good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}\
-pre{background:var(--code);padding:.8rem;overflow-x:auto;font-size:.85rem;white-space:pre-wrap}\
+pre{background:var(--code);padding:.8rem;overflow-x:auto;font-size:.85rem}\
 code{font-size:.9em}svg{width:100%;height:auto;font:13px ui-monospace,monospace}\
 svg text{fill:var(--ink)}svg text.faint{fill:var(--soft)}svg text.side{font-weight:bold}\
 svg line{stroke:var(--ink);stroke-width:1.2}svg line.side{stroke:var(--line);stroke-width:2}\
-svg marker path{fill:var(--ink)}svg .tls{fill:var(--tls)}svg .bad text{fill:var(--bad)}\
+svg marker path{fill:var(--ink)}svg marker.bad path{fill:var(--bad)}svg .tls{fill:var(--tls)}svg .bad text{fill:var(--bad)}\
 svg .bad text.faint{fill:var(--soft)}svg .bad line{stroke:var(--bad);stroke-dasharray:5 4}\
 .scroll{overflow-x:auto}.scroll svg{min-width:40rem}";
 
@@ -55,8 +55,8 @@ pub(super) fn page(check: &pb::CheckRelayResponse, subject: &Subject) -> String 
         let timeline = timeline::timeline(check);
         page.put(format_args!("<div class=\"scroll\">{timeline}</div>\n"));
     }
-    page.heading("Report");
-    page.pre(plain(check, subject).trim_end());
+    page.heading("Details");
+    page.pre(details(check).trim());
     page.put("</body>\n</html>\n");
     page.0
 }

@@ -16,7 +16,7 @@ const TOP: u32 = 50;
 const WIDTH: u32 = 800;
 
 /// As much of a reply as fits between the two sides.
-const MAX_LABEL: usize = 72;
+const MAX_LABEL: usize = 66;
 
 /// One line between the two sides.
 struct Arrow {
@@ -42,9 +42,10 @@ pub(super) fn timeline(check: &pb::CheckRelayResponse) -> String {
     let bottom = TOP + ROW * rows + ROW / 2;
     let mut svg = format!(
         "<svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"The steps of the session\">\n\
-         <defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" \
-         markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\"/></marker></defs>\n",
-        bottom + 10
+         <defs>{}{}</defs>\n",
+        bottom + 10,
+        tip("good"),
+        tip("bad")
     );
     let first_in_tls = arrows.iter().position(|arrow| arrow.in_tls);
     if let Some(first) = first_in_tls.and_then(|it| u32::try_from(it).ok()) {
@@ -80,6 +81,14 @@ pub(super) fn timeline(check: &pb::CheckRelayResponse) -> String {
     svg
 }
 
+/// The tip of an arrow.
+fn tip(class: &str) -> String {
+    format!(
+        "<marker id=\"{class}\" class=\"{class}\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" \
+         markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\"/></marker>"
+    )
+}
+
 fn put(svg: &mut String, element: &str) {
     svg.push_str(element);
     svg.push('\n');
@@ -93,8 +102,8 @@ fn draw(svg: &mut String, arrow: &Arrow, y: u32) {
         Direction::Here => (POSTHASTE, POSTHASTE + 10),
     };
     let marker = match arrow.direction {
-        Direction::Here => "",
-        _ => " marker-end=\"url(#tip)\"",
+        Direction::Here => String::new(),
+        Direction::Out | Direction::In => format!(" marker-end=\"url(#{class})\""),
     };
     let label = escaped(&arrow.label);
     let at = escaped(&arrow.at);
@@ -111,6 +120,13 @@ fn draw(svg: &mut String, arrow: &Arrow, y: u32) {
     );
 }
 
+fn clipped(label: &str) -> String {
+    match label.char_indices().nth(MAX_LABEL) {
+        None => label.to_owned(),
+        Some((end, _)) => format!("{} ...", label[..end].trim_end()),
+    }
+}
+
 /// The steps as lines between the two sides.
 fn arrows(check: &pb::CheckRelayResponse) -> Vec<Arrow> {
     let mut arrows = Vec::new();
@@ -123,7 +139,7 @@ fn arrows(check: &pb::CheckRelayResponse) -> Vec<Arrow> {
         let mut add = |label: &str, direction, at: &str, is_failure| {
             arrows.push(Arrow {
                 at: at.to_owned(),
-                label: label.chars().take(MAX_LABEL).collect(),
+                label: clipped(label),
                 direction,
                 is_failure,
                 in_tls,

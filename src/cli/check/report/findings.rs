@@ -32,13 +32,7 @@ pub(super) fn findings(paper: &mut Paper, check: &pb::CheckRelayResponse) {
             let text = format!("The relay sent the alert {} ({}).", alert.name, alert.code);
             paper.paragraph(INDENT, Ink::Plain, &text);
         }
-        for probe in failure.tls.iter().flat_map(|tls| &tls.probes) {
-            // The ports have a table of their own.
-            if probe.succeeded || !probe.name.starts_with("port-") {
-                let label = format!("     {:<20} ", probe.name);
-                paper.hanging(&label, Ink::Faint, Ink::Faint, &outcome(probe));
-            }
-        }
+        probes(paper, failure);
         for remedy in &failure.remedies {
             hint(paper, remedy);
         }
@@ -75,6 +69,24 @@ fn hint(paper: &mut Paper, remedy: &pb::Remedy) {
 /// What we sent follows from what we say is wrong.
 fn is_news(alert: &pb::TlsAlert, summary: &str) -> bool {
     alert.direction() == pb::tls_alert::Direction::Received && !summary.contains(&alert.name)
+}
+
+/// What was tried afterwards, to tell causes apart. The ports have a table of
+/// their own.
+fn probes(paper: &mut Paper, failure: &pb::RelayFailure) {
+    let probes: Vec<_> = failure
+        .tls
+        .iter()
+        .flat_map(|tls| &tls.probes)
+        .filter(|probe| probe.succeeded || !probe.name.starts_with("port-"))
+        .collect();
+    if !probes.is_empty() {
+        paper.paragraph(INDENT, Ink::Plain, "What was tried:");
+    }
+    for probe in probes {
+        let label = format!("     {:<20} ", probe.name);
+        paper.hanging(&label, Ink::Faint, Ink::Faint, &outcome(probe));
+    }
 }
 
 /// What came of a probe.

@@ -36,9 +36,14 @@ pub(super) fn report(check: &pb::CheckRelayResponse, subject: &Subject, style: S
     paper.into_text()
 }
 
-/// The same without colours.
-pub(super) fn plain(check: &pb::CheckRelayResponse, subject: &Subject) -> String {
-    report(check, subject, Style::new(false))
+/// What the report has beside the findings and what helps, without colours.
+pub(super) fn details(check: &pb::CheckRelayResponse) -> String {
+    let mut paper = Paper::new(Style::new(false));
+    steps::steps(&mut paper, check);
+    certificates::certificates(&mut paper, check, words::now());
+    tables::ports(&mut paper, check);
+    tables::accepted(&mut paper, check);
+    paper.into_text()
 }
 
 /// A label of a block, and what stands beside it.

@@ -32,8 +32,10 @@ pub(super) fn ports(paper: &mut Paper, check: &pb::CheckRelayResponse) {
             (Ink::Good, "takes mail".to_owned())
         } else if port.reason() == pb::relay_failure::Reason::Unspecified {
             (Ink::Bad, "does not take mail".to_owned())
-        } else {
+        } else if port.reachable {
             (Ink::Bad, words::reason(port.reason()).to_owned())
+        } else {
+            (Ink::Faint, words::reason(port.reason()).to_owned())
         };
         paper.hanging(&label, Ink::Plain, ink, &verdict);
         if !port.banner.is_empty() {
@@ -48,33 +50,38 @@ pub(super) fn accepted(paper: &mut Paper, check: &pb::CheckRelayResponse) {
     };
     paper.heading("Accepted");
     paper.paragraph(2, Ink::Plain, &shared(accepted));
-    let versions = accepted.versions().map(words::version);
-    let ours: Vec<_> = accepted.shared_versions().collect();
-    let unshared = accepted
-        .versions()
-        .filter(|it| !ours.contains(it))
-        .map(words::version);
-    list(paper, "versions", versions, unshared);
-    for (label, all, shared) in [
+    let versions: Vec<_> = accepted.versions().map(words::version).collect();
+    let ours: Vec<_> = accepted.shared_versions().map(words::version).collect();
+    let rows = [
+        ("versions", versions, ours),
         (
             "suites",
-            &accepted.cipher_suites,
-            &accepted.shared_cipher_suites,
+            texts(&accepted.cipher_suites),
+            texts(&accepted.shared_cipher_suites),
         ),
         (
             "groups",
-            &accepted.key_exchange_groups,
-            &accepted.shared_key_exchange_groups,
+            texts(&accepted.key_exchange_groups),
+            texts(&accepted.shared_key_exchange_groups),
         ),
-    ] {
-        let unshared = all.iter().filter(|it| !shared.contains(it));
-        list(
-            paper,
-            label,
-            all.iter().map(String::as_str),
-            unshared.map(String::as_str),
-        );
+    ];
+    for (label, _, ours) in &rows {
+        field(paper, label, &ours.join(", "));
     }
+    let others = rows.map(|(label, all, ours)| {
+        let others: Vec<_> = all.into_iter().filter(|it| !ours.contains(it)).collect();
+        (label, others.join(", "))
+    });
+    if others.iter().any(|(_, others)| !others.is_empty()) {
+        paper.paragraph(2, Ink::Plain, "the relay takes besides:");
+    }
+    for (label, others) in &others {
+        field(paper, label, others);
+    }
+}
+
+fn texts(list: &[String]) -> Vec<&str> {
+    list.iter().map(String::as_str).collect()
 }
 
 /// What both sides take, in one sentence.
@@ -97,30 +104,4 @@ fn shared(accepted: &Enumeration) -> String {
         number(&accepted.shared_cipher_suites),
         number(&accepted.shared_key_exchange_groups),
     )
-}
-
-fn list<'a>(
-    paper: &mut Paper,
-    label: &str,
-    all: impl Iterator<Item = &'a str>,
-    unshared: impl Iterator<Item = &'a str>,
-) {
-    let all: Vec<_> = all.collect();
-    let unshared: Vec<_> = unshared.collect();
-    let shown: Vec<_> = all
-        .into_iter()
-        .map(|it| {
-            if unshared.contains(&it) {
-                format!("{it} (not posthaste)")
-            } else {
-                it.to_owned()
-            }
-        })
-        .collect();
-    let shown = if shown.is_empty() {
-        "none".into()
-    } else {
-        shown.join(", ")
-    };
-    field(paper, label, &shown);
 }
