@@ -23,6 +23,7 @@ use super::{
     probe::Ours,
     reason::{self, Facts, TimeLimit},
     record::Recorder,
+    roots::TrustSource,
     verify::Verifier,
     version,
     witness::{Seen, Witness},
@@ -47,7 +48,7 @@ struct Inner {
     server_name: ServerName<'static>,
     offer: TlsOffer,
     verifier: Arc<Verifier>,
-    trust_source: &'static str,
+    trust_source: TrustSource,
     versions: Vec<Version>,
 }
 
@@ -93,7 +94,7 @@ impl Connector {
             config: Arc::new(config),
             server_name: server_name.clone(),
             offer: offer.clone(),
-            trust_source,
+            trust_source: *trust_source,
             verifier: Arc::clone(verifier),
             versions: versions.clone(),
         })))
@@ -198,7 +199,7 @@ impl Connector {
             first_bytes,
             probes: Vec::new(),
             flaws: finding.flaws,
-            trust_source: self.0.trust_source,
+            trust_source: self.0.trust_source.name,
             starttls_reply: None,
         };
         HandshakeError {
