@@ -23,6 +23,7 @@ use super::{
     probe::Ours,
     reason::{self, Facts, TimeLimit},
     record::Recorder,
+    roots::TrustSource,
     verify::Verifier,
     version,
     witness::{Seen, Witness},
@@ -46,7 +47,7 @@ struct Inner {
     config: Arc<ClientConfig>,
     server_name: ServerName<'static>,
     offer: TlsOffer,
-    trust_source: &'static str,
+    trust_source: TrustSource,
     verifier: Arc<Verifier>,
     versions: Vec<Version>,
 }
@@ -111,7 +112,7 @@ impl Connector {
             config: Arc::new(config),
             server_name: server_name.clone(),
             offer: offer.clone(),
-            trust_source,
+            trust_source: *trust_source,
             verifier: Arc::clone(verifier),
             versions: versions.clone(),
         }))
@@ -216,7 +217,7 @@ impl Connector {
             first_bytes,
             probes: Vec::new(),
             flaws: finding.flaws,
-            trust_source: self.0.trust_source,
+            trust_source: self.0.trust_source.name,
             starttls_reply: None,
         };
         HandshakeError {
@@ -242,7 +243,7 @@ impl Connector {
             first_bytes: Bytes::new(),
             probes: Vec::new(),
             flaws: Vec::new(),
-            trust_source: self.0.trust_source,
+            trust_source: self.0.trust_source.name,
             starttls_reply: None,
         }
     }
