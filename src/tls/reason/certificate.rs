@@ -42,6 +42,7 @@ fn likely(error: &CertificateError) -> &'static [Reason] {
             &[Reason::CertNameMismatch, Reason::CertNoSan]
         }
         Error::UnknownIssuer => &[
+            Reason::LocalTrustStore,
             Reason::CertSelfSigned,
             Reason::CertUntrustedRoot,
             Reason::CertUnknownIssuer,
