@@ -57,8 +57,10 @@ impl Configured {
         std::fs::write(&password, "secret\n").unwrap();
         Self {
             toml: format!(
-                "[relays.primary]\nhost = {host:?}\nport = {port}\ntls.ca_file = {file:?}\n\
-                 credentials.username = \"ada\"\ncredentials.password_file = {password:?}\n"
+                "[relays.primary]\nhost = {host:?}\nport = {port}\ntls.ca_file = \"{}\"\n\
+                 credentials.username = \"ada\"\ncredentials.password_file = \"{}\"\n",
+                file.display(),
+                password.display()
             ),
             _folder: folder,
         }
