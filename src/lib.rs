@@ -24,6 +24,8 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "testrelay")]
+pub mod faultd;
 pub mod mail;
 pub mod mime;
 pub mod relay;

@@ -1,0 +1,440 @@
+//! Relays that have too little in common with a client of today, and alerts.
+
+use rustls::{
+    CipherSuite, NamedGroup,
+    ProtocolVersion::{self, SSLv3, TLSv1_0, TLSv1_1, TLSv1_2, TLSv1_3},
+    SignatureScheme,
+    version::{TLS12, TLS13},
+};
+
+use super::secure;
+use crate::{
+    faultd::{
+        case::{Case, Need, in_both},
+        pki::Pki,
+    },
+    report::{Reason, Stage::TlsHandshake, TlsMode::Implicit},
+    testrelay::{Answer, Builder, Oddity, Script, Stack, Step},
+};
+
+/// What was usual before forward secrecy was.
+const RSA_KEY_EXCHANGE: &[CipherSuite] = &[
+    CipherSuite::TLS_RSA_WITH_AES_256_GCM_SHA384,
+    CipherSuite::TLS_RSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_RSA_WITH_AES_256_CBC_SHA,
+    CipherSuite::TLS_RSA_WITH_AES_128_CBC_SHA,
+];
+const CBC: &[CipherSuite] = &[
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256,
+];
+const FINITE_FIELDS: &[CipherSuite] = &[
+    CipherSuite::TLS_DHE_RSA_WITH_AES_256_GCM_SHA384,
+    CipherSuite::TLS_DHE_RSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_DHE_RSA_WITH_AES_256_CBC_SHA,
+];
+const ECDSA: &[CipherSuite] = &[
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+];
+const ECDHE: &[CipherSuite] = &[
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+];
+const OF_13: &[CipherSuite] = &[
+    CipherSuite::TLS13_AES_256_GCM_SHA384,
+    CipherSuite::TLS13_AES_128_GCM_SHA256,
+];
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = versions();
+    cases.extend(suites());
+    cases.extend(groups_and_signatures());
+    cases.extend(alerts());
+    cases.extend(client_certificates());
+    cases
+}
+
+/// A relay whose TLS is that of `stack`.
+fn played(stack: Stack) -> impl Fn(&Pki) -> Builder + Send + Sync + 'static {
+    move |pki| {
+        let identity = pki.intermediate.server(&pki.host);
+        let stack = stack.clone().certificate(identity.chain());
+        let script = Script::new().to_hellos(move |hello| stack.answer(hello));
+        secure(pki).script(script)
+    }
+}
+
+fn refused(
+    name: &str,
+    about: &'static str,
+    reason: Reason,
+    relay: impl Fn(&Pki) -> Builder + Send + Sync + 'static,
+) -> Case {
+    Case::fails(Implicit, name, about, (TlsHandshake, reason), relay)
+}
+
+/// A cause that an alert without a reason hides.
+fn hidden(
+    name: &str,
+    about: &'static str,
+    reason: Reason,
+    relay: impl Fn(&Pki) -> Builder + Send + Sync + 'static,
+) -> Case {
+    refused(name, about, reason, relay).passively(Reason::HandshakeRefused)
+}
+
+fn versions() -> Vec<Case> {
+    // A stack that knows the extension `supported_versions` finds nothing in
+    // it, and one that does not answers with its newest.
+    let aware = |newest: &[ProtocolVersion]| {
+        Stack::new(newest, RSA_KEY_EXCHANGE).reading_supported_versions()
+    };
+    let unaware = |newest: &[ProtocolVersion]| Stack::new(newest, RSA_KEY_EXCHANGE).heedless();
+    let mut cases = Vec::new();
+    cases.extend(in_both(refused(
+        "tls10",
+        "TLS 1.0 only, and the alert protocol_version for others",
+        Reason::NoCommonVersion,
+        played(aware(&[SSLv3, TLSv1_0])),
+    )));
+    cases.extend(in_both(refused(
+        "tls10-server-hello",
+        "TLS 1.0 only, from a stack that answers with the version it has",
+        Reason::NoCommonVersion,
+        played(unaware(&[SSLv3, TLSv1_0])),
+    )));
+    cases.extend([
+        refused(
+            "tls11",
+            "TLS 1.1 at the most, and the alert protocol_version for others",
+            Reason::NoCommonVersion,
+            played(aware(&[TLSv1_0, TLSv1_1])),
+        ),
+        refused(
+            "tls11-server-hello",
+            "TLS 1.1 at the most, from a stack that answers with the version it has",
+            Reason::NoCommonVersion,
+            played(unaware(&[TLSv1_0, TLSv1_1])),
+        ),
+        refused(
+            "ssl3-server-hello",
+            "SSL 3.0 only",
+            Reason::NoCommonVersion,
+            played(unaware(&[SSLv3])),
+        ),
+        hidden(
+            "tls10-refused",
+            "TLS 1.0 only, and the alert handshake_failure for others",
+            Reason::NoCommonVersion,
+            played(
+                aware(&[SSLv3, TLSv1_0]).unknown_version(Answer::alert(40).then(Answer::close())),
+            ),
+        ),
+    ]);
+    cases
+}
+
+fn suites() -> Vec<Case> {
+    let old = |suites| Stack::new(&[TLSv1_0, TLSv1_1, TLSv1_2], suites);
+    let mut cases = Vec::new();
+    cases.extend(in_both(hidden(
+        "rsa-key-exchange",
+        "TLS 1.2 with RSA key exchange only, without forward secrecy",
+        Reason::NoCommonCipher,
+        played(old(RSA_KEY_EXCHANGE)),
+    )));
+    cases.extend([
+        hidden(
+            "cbc",
+            "TLS 1.2 with suites in CBC mode only",
+            Reason::NoCommonCipher,
+            played(old(CBC)),
+        ),
+        hidden(
+            "dhe",
+            "TLS 1.2 with Diffie-Hellman in finite fields only",
+            Reason::NoCommonCipher,
+            played(old(FINITE_FIELDS)),
+        ),
+        hidden(
+            "3des",
+            "TLS 1.0 to 1.2 with 3DES and RC4 only",
+            Reason::NoCommonCipher,
+            played(old(&[
+                CipherSuite::TLS_RSA_WITH_3DES_EDE_CBC_SHA,
+                CipherSuite::TLS_RSA_WITH_RC4_128_SHA,
+            ])),
+        ),
+        hidden(
+            "ccm",
+            "TLS 1.3 with the suites in CCM mode only",
+            Reason::NoCommonCipher,
+            played(Stack::new(
+                &[TLSv1_3],
+                &[
+                    CipherSuite::TLS13_AES_128_CCM_SHA256,
+                    CipherSuite::TLS13_AES_128_CCM_8_SHA256,
+                ],
+            )),
+        ),
+        refused(
+            "unoffered-suite",
+            "chooses a suite with RSA key exchange, offered or not",
+            Reason::NoCommonCipher,
+            played(old(RSA_KEY_EXCHANGE).heedless()),
+        )
+        .or(&[Reason::ProtocolViolation]),
+    ]);
+    cases
+}
+
+fn groups_and_signatures() -> Vec<Case> {
+    let p521 = &[NamedGroup::secp521r1];
+    let of_13 = || Stack::new(&[TLSv1_3], OF_13);
+    let of_12 = |suites| Stack::new(&[TLSv1_0, TLSv1_1, TLSv1_2], suites);
+    vec![
+        hidden(
+            "p521",
+            "TLS 1.3 with the group secp521r1 only",
+            Reason::NoCommonGroup,
+            played(of_13().groups(p521)),
+        )
+        .or(&[Reason::NoCommonCipher]),
+        hidden(
+            "p521-tls12",
+            "TLS 1.2 with the group secp521r1 only",
+            Reason::NoCommonGroup,
+            played(of_12(ECDHE).groups(p521)),
+        )
+        .or(&[Reason::NoCommonCipher]),
+        hidden(
+            "ffdhe2048",
+            "TLS 1.3 with the group ffdhe2048 only",
+            Reason::NoCommonGroup,
+            played(of_13().groups(&[NamedGroup::FFDHE2048])),
+        )
+        .or(&[Reason::NoCommonCipher]),
+        refused(
+            "unoffered-group",
+            "asks for the group secp521r1 in a HelloRetryRequest, offered or not",
+            Reason::NoCommonGroup,
+            played(of_13().groups(p521).heedless()),
+        )
+        .or(&[Reason::ProtocolViolation]),
+        hidden(
+            "ed448",
+            "a key that signs with Ed448 only",
+            Reason::NoCommonSignature,
+            played(of_12(ECDSA).schemes(&[SignatureScheme::ED448])),
+        )
+        .or(&[Reason::NoCommonCipher, Reason::CertUnsupportedSignature]),
+        refused(
+            "unoffered-signature",
+            "signs the handshake with SHA-1, offered or not",
+            Reason::NoCommonSignature,
+            played(
+                of_12(ECDSA)
+                    .schemes(&[SignatureScheme::ECDSA_SHA1_Legacy])
+                    .heedless(),
+            ),
+        )
+        .or(&[Reason::ProtocolViolation]),
+        refused(
+            "downgraded",
+            "TLS 1.2 from a relay that says that it knows 1.3: somebody lowered the version",
+            Reason::DowngradeDetected,
+            played(of_12(ECDHE).downgraded()),
+        ),
+        refused(
+            "no-certificate",
+            "shows no certificate",
+            Reason::CertMissing,
+            |pki| {
+                let stack = Stack::new(&[TLSv1_0, TLSv1_1, TLSv1_2], ECDHE);
+                secure(pki).script(Script::new().to_hellos(move |hello| stack.answer(hello)))
+            },
+        ),
+        refused(
+            "cert-rsa1024",
+            "a certificate with an RSA key of 1,024 bits",
+            Reason::CertWeakKey,
+            |pki| {
+                let identity = pki.intermediate.issue(pki.leaf());
+                let weak = pki.intermediate.spoil(&identity, Oddity::Rsa1024);
+                let suites = &[CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256];
+                let stack = Stack::new(&[TLSv1_2], suites)
+                    .schemes(&[SignatureScheme::RSA_PKCS1_SHA256])
+                    .certificate(weak.chain());
+                secure(pki).script(Script::new().to_hellos(move |hello| stack.answer(hello)))
+            },
+        )
+        .or(&[Reason::CertBadSignature]),
+        hidden(
+            "psk",
+            "TLS 1.3 without a certificate, by pre-shared keys only",
+            Reason::PskRequired,
+            |pki| {
+                let script = Script::new().to_hellos(|hello| {
+                    let description = if hello.offers_psk { 115 } else { 40 };
+                    Answer::alert(description).then(Answer::close())
+                });
+                secure(pki).script(script)
+            },
+        )
+        .or(&[
+            Reason::HandshakeRefused,
+            Reason::NoCommonCipher,
+            Reason::CertMissing,
+        ]),
+    ]
+}
+
+fn alert(number: u8) -> impl Fn(&Pki) -> Builder + Send + Sync + 'static {
+    let answer = Answer::alert(number).then(Answer::close());
+    super::faulty(Step::Handshake, answer)
+}
+
+fn alerts() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (name, about, number, reason) in [
+        (
+            "alert-40",
+            "the alert handshake_failure, whatever is offered",
+            40,
+            Reason::HandshakeRefused,
+        ),
+        (
+            "alert-80",
+            "the alert internal_error",
+            80,
+            Reason::ServerInternalError,
+        ),
+    ] {
+        cases.extend(in_both(refused(name, about, reason, alert(number))));
+    }
+    for (name, about, number, reason) in [
+        (
+            "alert-10",
+            "the alert unexpected_message",
+            10,
+            Reason::HandshakeRefused,
+        ),
+        (
+            "alert-42",
+            "the alert bad_certificate, although it saw none",
+            42,
+            Reason::HandshakeRefused,
+        ),
+        (
+            "alert-47",
+            "the alert illegal_parameter",
+            47,
+            Reason::HandshakeRefused,
+        ),
+        (
+            "alert-49",
+            "the alert access_denied",
+            49,
+            Reason::AccessDenied,
+        ),
+        (
+            "alert-50",
+            "the alert decode_error",
+            50,
+            Reason::HandshakeRefused,
+        ),
+        (
+            "alert-70",
+            "the alert protocol_version",
+            70,
+            Reason::NoCommonVersion,
+        ),
+        (
+            "alert-71",
+            "the alert insufficient_security",
+            71,
+            Reason::NoCommonCipher,
+        ),
+        (
+            "alert-86",
+            "the alert inappropriate_fallback",
+            86,
+            Reason::HandshakeRefused,
+        ),
+        (
+            "alert-112",
+            "the alert unrecognized_name: the name in SNI is not known",
+            112,
+            Reason::SniRejected,
+        ),
+        (
+            "alert-115",
+            "the alert unknown_psk_identity",
+            115,
+            Reason::PskRequired,
+        ),
+        (
+            "alert-116",
+            "the alert certificate_required in answer to the ClientHello",
+            116,
+            Reason::ClientCertRequired,
+        ),
+        (
+            "alert-120",
+            "the alert no_application_protocol",
+            120,
+            Reason::AlpnRejected,
+        ),
+    ] {
+        cases.push(refused(name, about, reason, alert(number)));
+    }
+    cases
+}
+
+fn client_certificates() -> Vec<Case> {
+    let required = |pki: &Pki| pki.good().require_client_certificate(&pki.client_ca);
+    let mut cases = Vec::new();
+    cases.extend(in_both(
+        refused(
+            "client-cert-tls12",
+            "wants a client certificate, and refuses by the alert handshake_failure",
+            Reason::ClientCertRequired,
+            move |pki| {
+                let tls = required(pki).versions(&[&TLS12]).tampered(as_openssl);
+                secure(pki).tls(tls)
+            },
+        )
+        .or(&[Reason::HandshakeRefused]),
+    ));
+    cases.extend(in_both(refused(
+        "client-cert-tls13",
+        "wants a client certificate, and refuses when the client is done",
+        Reason::ClientCertRequired,
+        move |pki| secure(pki).tls(required(pki).versions(&[&TLS13])),
+    )));
+    for (name, version) in [
+        ("client-cert-refused-tls12", &TLS12),
+        ("client-cert-refused-tls13", &TLS13),
+    ] {
+        cases.push(
+            refused(
+                name,
+                "wants a client certificate of another CA than the client's",
+                Reason::ClientCertRejected,
+                move |pki| secure(pki).tls(required(pki).versions(&[version])),
+            )
+            .with(Need::ClientCertificate),
+        );
+    }
+    cases
+}
+
+/// In TLS 1.2, which has no certificate_required, OpenSSL and most others
+/// refuse by handshake_failure (RFC 5246 section 7.4.6).
+fn as_openssl(record: &mut [u8]) {
+    if let [21, 3, 3, 0, 2, 2, description @ 116] = record {
+        *description = 40;
+    }
+}

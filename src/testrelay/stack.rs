@@ -1,0 +1,329 @@
+//! TLS stacks of another time or another taste, which rustls cannot play. Each
+//! reads a ClientHello and goes by what it offers, as the real one does, up to
+//! where keys would be needed: whoever likes its ServerHello finds out there.
+
+use rustls::{CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme};
+use rustls_pki_types::CertificateDer;
+use uuid::Uuid;
+
+use super::{Answer, ClientHello};
+
+const HANDSHAKE: u8 = 22;
+const SERVER_HELLO: u8 = 2;
+const CERTIFICATE: u8 = 11;
+const SERVER_KEY_EXCHANGE: u8 = 12;
+const SERVER_HELLO_DONE: u8 = 14;
+
+const HANDSHAKE_FAILURE: u8 = 40;
+const PROTOCOL_VERSION: u8 = 70;
+
+const SUPPORTED_VERSIONS: u16 = 43;
+const KEY_SHARE: u16 = 51;
+
+/// What makes a ServerHello a HelloRetryRequest (RFC 8446 section 4.1.3).
+const RETRY: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+/// What a server that knows TLS 1.3 ends its random in when it speaks 1.2
+/// (RFC 8446 section 4.1.3).
+const DOWNGRADED: [u8; 8] = *b"DOWNGRD\x01";
+
+/// A TLS stack as plain data.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    versions: Vec<ProtocolVersion>,
+    suites: Vec<CipherSuite>,
+    groups: Vec<NamedGroup>,
+    schemes: Vec<SignatureScheme>,
+    chain: Vec<CertificateDer<'static>>,
+    heeds_offer: bool,
+    downgraded: bool,
+    reads_extension: bool,
+    unknown_version: Answer,
+    refusal: Answer,
+}
+
+impl Stack {
+    /// One that speaks these versions and these suites, with RSA and ECDSA
+    /// signatures over all usual hashes and with the usual groups. What it
+    /// prefers comes first. It refuses all else with a fatal alert.
+    pub fn new(versions: &[ProtocolVersion], suites: &[CipherSuite]) -> Self {
+        Self {
+            versions: versions.to_vec(),
+            suites: suites.to_vec(),
+            groups: vec![
+                NamedGroup::X25519,
+                NamedGroup::secp256r1,
+                NamedGroup::secp384r1,
+            ],
+            schemes: vec![
+                SignatureScheme::ECDSA_NISTP256_SHA256,
+                SignatureScheme::RSA_PKCS1_SHA256,
+                SignatureScheme::RSA_PKCS1_SHA1,
+            ],
+            chain: Vec::new(),
+            heeds_offer: true,
+            downgraded: false,
+            reads_extension: versions.contains(&ProtocolVersion::TLSv1_3),
+            unknown_version: Answer::alert(PROTOCOL_VERSION).then(Answer::close()),
+            refusal: Answer::alert(HANDSHAKE_FAILURE).then(Answer::close()),
+        }
+    }
+
+    /// Only these groups.
+    #[must_use]
+    pub fn groups(mut self, groups: &[NamedGroup]) -> Self {
+        self.groups = groups.to_vec();
+        self
+    }
+
+    /// Signs only so.
+    #[must_use]
+    pub fn schemes(mut self, schemes: &[SignatureScheme]) -> Self {
+        self.schemes = schemes.to_vec();
+        self
+    }
+
+    /// Shows this chain. Without it, it shows none.
+    #[must_use]
+    pub fn certificate(mut self, chain: &[CertificateDer<'static>]) -> Self {
+        self.chain = chain.to_vec();
+        self
+    }
+
+    /// Chooses what it likes best, offered or not.
+    #[must_use]
+    pub fn heedless(mut self) -> Self {
+        self.heeds_offer = false;
+        self
+    }
+
+    /// Looks for its versions in `supported_versions`, as stacks that know TLS
+    /// 1.3 do, even where it is switched off.
+    #[must_use]
+    pub fn reading_supported_versions(mut self) -> Self {
+        self.reads_extension = true;
+        self
+    }
+
+    /// Says that it knows TLS 1.3, although it speaks TLS 1.2.
+    #[must_use]
+    pub fn downgraded(mut self) -> Self {
+        self.downgraded = true;
+        self
+    }
+
+    /// What it answers to a ClientHello without a version in common, instead
+    /// of the alert `protocol_version`.
+    #[must_use]
+    pub fn unknown_version(mut self, answer: Answer) -> Self {
+        self.unknown_version = answer;
+        self
+    }
+
+    /// What it answers to a ClientHello with nothing else in common, instead
+    /// of the alert `handshake_failure`.
+    #[must_use]
+    pub fn refusal(mut self, answer: Answer) -> Self {
+        self.refusal = answer;
+        self
+    }
+
+    /// What it answers to a ClientHello.
+    pub fn answer(&self, hello: &ClientHello) -> Answer {
+        let Some(version) = self.version(hello) else {
+            return self.unknown_version.clone();
+        };
+        let is_13 = version == ProtocolVersion::TLSv1_3;
+        let suites = self.suites.iter().copied();
+        let suite = suites
+            .filter(|suite| is_of_13(*suite) == is_13)
+            .find(|suite| !self.heeds_offer || hello.cipher_suites.contains(suite));
+        let Some(suite) = suite else {
+            return self.refusal.clone();
+        };
+        let exchange = Exchange::of(suite);
+        // Without the extension a client can do them all (RFC 8422 section 4).
+        let group = self.common(&self.groups, &hello.groups);
+        let scheme = self.common(&self.schemes, &hello.signature_schemes);
+        if (exchange.needs_group && group.is_none()) || (exchange.signs && scheme.is_none()) {
+            return self.refusal.clone();
+        }
+        let flight = match group {
+            Some(group) if is_13 => Self::flight_13(hello, suite, group),
+            _ => self.flight_12(version, suite, exchange, group, scheme),
+        };
+        Answer::raw(flight).then(Answer::stall())
+    }
+
+    /// The newest version in common. Stacks from before TLS 1.3 read the old
+    /// field, which means that version and all before it.
+    fn version(&self, hello: &ClientHello) -> Option<ProtocolVersion> {
+        let newest = u16::from(hello.legacy_version);
+        let listed = self.reads_extension && hello.extensions.contains(&SUPPORTED_VERSIONS);
+        self.versions
+            .iter()
+            .copied()
+            .filter(|version| match listed {
+                true => hello.versions.contains(version),
+                false => u16::from(*version) <= newest,
+            })
+            .max_by_key(|version| u16::from(*version))
+    }
+
+    fn common<T: Copy + PartialEq>(&self, ours: &[T], offered: &[T]) -> Option<T> {
+        let takes_any = !self.heeds_offer || offered.is_empty();
+        let mut ours = ours.iter().copied();
+        ours.find(|it| takes_any || offered.contains(it))
+    }
+
+    /// Up to where encryption would begin: a ServerHello, or where the client
+    /// has sent no share of the group, a HelloRetryRequest.
+    fn flight_13(hello: &ClientHello, suite: CipherSuite, group: NamedGroup) -> Vec<u8> {
+        let version = extension(SUPPORTED_VERSIONS, &[3, 4]);
+        let group_number = u16::from(group).to_be_bytes();
+        let (random, share) = if hello.key_shares.contains(&group) {
+            let share = [&group_number[..], &vec16(&share_of(group))].concat();
+            (random(), extension(KEY_SHARE, &share))
+        } else {
+            (RETRY, extension(KEY_SHARE, &group_number))
+        };
+        let extensions = [version, share].concat();
+        let hello = server_hello(
+            ProtocolVersion::TLSv1_2,
+            random,
+            &hello.session_id,
+            suite,
+            &extensions,
+        );
+        record(ProtocolVersion::TLSv1_2, &hello)
+    }
+
+    fn flight_12(
+        &self,
+        version: ProtocolVersion,
+        suite: CipherSuite,
+        exchange: Exchange,
+        group: Option<NamedGroup>,
+        scheme: Option<SignatureScheme>,
+    ) -> Vec<u8> {
+        let mut random = random();
+        if self.downgraded {
+            random[24..].copy_from_slice(&DOWNGRADED);
+        }
+        let mut messages = server_hello(version, random, &[], suite, &[]);
+        if exchange.shows_certificate {
+            let chain: Vec<u8> = self.chain.iter().flat_map(|der| vec24(der)).collect();
+            messages.extend(message(CERTIFICATE, &vec24(&chain)));
+        }
+        if let Some(group) = group.filter(|_| exchange.needs_group) {
+            // A named curve (RFC 8422 section 5.4).
+            let share = share_of(group);
+            let length = u8::try_from(share.len()).unwrap_or(u8::MAX);
+            let mut parameters = vec![3];
+            parameters.extend(u16::from(group).to_be_bytes());
+            parameters.push(length);
+            parameters.extend(share);
+            if let Some(scheme) = scheme.filter(|_| exchange.signs) {
+                parameters.extend(u16::from(scheme).to_be_bytes());
+                // Nobody has the keys to sign it.
+                parameters.extend(vec16(&[0x5a; 64]));
+            }
+            messages.extend(message(SERVER_KEY_EXCHANGE, &parameters));
+        }
+        messages.extend(message(SERVER_HELLO_DONE, &[]));
+        record(version, &messages)
+    }
+}
+
+/// What a suite asks for beside itself.
+#[derive(Clone, Copy, Debug)]
+struct Exchange {
+    needs_group: bool,
+    signs: bool,
+    shows_certificate: bool,
+}
+
+impl Exchange {
+    fn of(suite: CipherSuite) -> Self {
+        let number = u16::from(suite);
+        // The names say how keys are exchanged.
+        let name = suite.as_str().unwrap_or_default();
+        let needs_group = is_of_13(suite) || name.contains("_ECDH") || number >= 0xc000;
+        Self {
+            needs_group,
+            signs: is_of_13(suite) || name.contains("DHE_RSA") || name.contains("DHE_ECDSA"),
+            shows_certificate: !name.contains("_anon_"),
+        }
+    }
+}
+
+/// Those of TLS 1.3 are 0x13.. (RFC 8446 appendix B.4).
+fn is_of_13(suite: CipherSuite) -> bool {
+    u16::from(suite) >> 8 == 0x13
+}
+
+/// A public value that looks like one of this group.
+fn share_of(group: NamedGroup) -> Vec<u8> {
+    let coordinate = match group {
+        NamedGroup::secp256r1 => 32,
+        NamedGroup::secp384r1 => 48,
+        NamedGroup::secp521r1 => 66,
+        NamedGroup::FFDHE2048 => return vec![0x5a; 256],
+        _ => return vec![0x5a; 32],
+    };
+    let mut point = vec![4];
+    point.resize(1 + 2 * coordinate, 0x5a);
+    point
+}
+
+fn server_hello(
+    version: ProtocolVersion,
+    random: [u8; 32],
+    session_id: &[u8],
+    suite: CipherSuite,
+    extensions: &[u8],
+) -> Vec<u8> {
+    let mut body = u16::from(version).to_be_bytes().to_vec();
+    body.extend(random);
+    body.push(u8::try_from(session_id.len()).unwrap_or_default());
+    body.extend(session_id);
+    body.extend(u16::from(suite).to_be_bytes());
+    body.push(0);
+    if !extensions.is_empty() {
+        body.extend(vec16(extensions));
+    }
+    message(SERVER_HELLO, &body)
+}
+
+fn random() -> [u8; 32] {
+    let mut random = [0; 32];
+    random[..16].copy_from_slice(Uuid::new_v4().as_bytes());
+    random[16..].copy_from_slice(Uuid::new_v4().as_bytes());
+    random
+}
+
+fn extension(number: u16, data: &[u8]) -> Vec<u8> {
+    [&number.to_be_bytes(), &vec16(data)[..]].concat()
+}
+
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&[kind], &vec24(body)[..]].concat()
+}
+
+/// A record of handshake messages, which fit into one.
+fn record(version: ProtocolVersion, messages: &[u8]) -> Vec<u8> {
+    let version = u16::from(version).to_be_bytes();
+    [&[HANDSHAKE], &version[..], &vec16(messages)].concat()
+}
+
+fn vec16(bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+    [&length.to_be_bytes(), bytes].concat()
+}
+
+fn vec24(bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    [&length.to_be_bytes()[1..], bytes].concat()
+}
