@@ -14,6 +14,7 @@
 //! - [`tls`]: handshakes and their failures; knows no SMTP
 //! - [`mail`], [`report`]: plain values that all share
 //! - [`config`]: the only reader of files and environment
+//! - `faultd`: the fault relay, a program of its own on `testrelay`
 //!
 //! # The way of a mail
 //!

@@ -25,8 +25,8 @@ pub struct Case {
     pub about: &'static str,
     /// What comes of a mail. `None`: the relay takes it.
     pub reason: Option<Reason>,
-    /// How far the session gets, where a mail fails.
-    pub stage: Option<Stage>,
+    /// How far the session gets, where a mail fails: one of these.
+    pub stages: Vec<Stage>,
     /// What a client may say as well.
     pub accepts: Vec<Reason>,
     /// What a client says that has not looked further than the failed session,
@@ -94,7 +94,7 @@ impl Case {
     ) -> Self {
         Self {
             reason: Some(reason),
-            stage: Some(stage),
+            stages: vec![stage],
             ..Self::sends(mode, name, about, relay)
         }
     }
@@ -111,7 +111,7 @@ impl Case {
             mode,
             about,
             reason: None,
-            stage: None,
+            stages: Vec::new(),
             accepts: Vec::new(),
             passive: None,
             needs: Vec::new(),
@@ -137,6 +137,12 @@ impl Case {
     /// Other reasons that are fair.
     pub(super) fn or(mut self, reasons: &[Reason]) -> Self {
         self.accepts.extend_from_slice(reasons);
+        self
+    }
+
+    /// Some get as far as this instead.
+    pub(super) fn or_at(mut self, stage: Stage) -> Self {
+        self.stages.push(stage);
         self
     }
 

@@ -74,7 +74,7 @@ pub(super) struct Entry {
     about: &'static str,
     /// `null`: the mail is taken.
     reason: Option<&'static str>,
-    stage: Option<&'static str>,
+    stages: Vec<&'static str>,
     accepts: Vec<&'static str>,
     probed: bool,
     passive: Option<&'static str>,
@@ -97,7 +97,7 @@ impl Entry {
             mode: case.mode.to_string(),
             about: case.about,
             reason: case.reason.map(Reason::name),
-            stage: case.stage.map(crate::report::Stage::name),
+            stages: case.stages.iter().map(|it| it.name()).collect(),
             accepts: case.accepts.iter().map(|it| it.name()).collect(),
             probed: case.is_probed(),
             passive: case.passive.map(Reason::name),

@@ -327,3 +327,157 @@ fn vec24(bytes: &[u8]) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     [&length.to_be_bytes()[1..], bytes].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RSA: CipherSuite = CipherSuite::TLS_RSA_WITH_AES_128_CBC_SHA;
+    const ECDHE: CipherSuite = CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
+    const OF_13: CipherSuite = CipherSuite::TLS13_AES_128_GCM_SHA256;
+
+    /// A ClientHello that offers this, with key shares of the first group.
+    #[derive(Clone)]
+    struct Offer {
+        versions: Vec<ProtocolVersion>,
+        suites: Vec<CipherSuite>,
+        groups: Vec<NamedGroup>,
+        schemes: Vec<SignatureScheme>,
+    }
+
+    impl Offer {
+        fn of_today() -> Self {
+            Self {
+                versions: vec![ProtocolVersion::TLSv1_3, ProtocolVersion::TLSv1_2],
+                suites: vec![OF_13, ECDHE],
+                groups: vec![NamedGroup::X25519, NamedGroup::secp256r1],
+                schemes: vec![SignatureScheme::ECDSA_NISTP256_SHA256],
+            }
+        }
+
+        fn hello(&self) -> ClientHello {
+            ClientHello {
+                size: 200,
+                legacy_version: ProtocolVersion::TLSv1_2,
+                session_id: vec![7; 32],
+                versions: self.versions.clone(),
+                cipher_suites: self.suites.clone(),
+                groups: self.groups.clone(),
+                key_shares: self.groups[..1].to_vec(),
+                signature_schemes: self.schemes.clone(),
+                server_name: None,
+                alpn: Vec::new(),
+                offers_psk: false,
+                extensions: vec![SUPPORTED_VERSIONS],
+            }
+        }
+    }
+
+    /// The first octets that `stack` answers with.
+    fn answer(stack: &Stack, offer: &Offer) -> Vec<u8> {
+        let answer = stack.answer(&offer.hello());
+        match &answer.acts[0] {
+            crate::testrelay::answer::Act::Send(bytes) => bytes.to_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn alert(description: u8) -> Vec<u8> {
+        vec![21, 3, 3, 0, 2, 2, description]
+    }
+
+    /// Version and suite of a ServerHello, which tells that it is one.
+    fn chosen(answer: &[u8]) -> (u16, u16) {
+        assert_eq!((answer[0], answer[5]), (22, SERVER_HELLO), "{answer:?}");
+        let after = 5 + 4 + 2 + 32;
+        let suite = after + 1 + usize::from(answer[after]);
+        (
+            u16::from_be_bytes([answer[9], answer[10]]),
+            u16::from_be_bytes([answer[suite], answer[suite + 1]]),
+        )
+    }
+
+    #[test]
+    fn an_old_suite_is_chosen_once_it_is_offered() {
+        let stack = Stack::new(
+            &[ProtocolVersion::TLSv1_0, ProtocolVersion::TLSv1_2],
+            &[RSA],
+        );
+        let mut offer = Offer::of_today();
+        assert_eq!(answer(&stack, &offer), alert(40));
+        offer.suites.push(RSA);
+        assert_eq!(chosen(&answer(&stack, &offer)), (0x0303, u16::from(RSA)));
+        let unasked = answer(&stack.heedless(), &Offer::of_today());
+        assert_eq!(chosen(&unasked).1, u16::from(RSA));
+    }
+
+    #[test]
+    fn an_old_version_is_chosen_once_it_is_offered() {
+        let mut offer = Offer::of_today();
+        offer.suites.push(RSA);
+        let stack = Stack::new(&[ProtocolVersion::TLSv1_0], &[RSA]);
+        // From before `supported_versions`: it goes by the field of TLS 1.2.
+        assert_eq!(chosen(&answer(&stack, &offer)).0, 0x0301);
+        let stack = stack.reading_supported_versions();
+        assert_eq!(answer(&stack, &offer), alert(70));
+        offer.versions.push(ProtocolVersion::TLSv1_0);
+        assert_eq!(chosen(&answer(&stack, &offer)).0, 0x0301);
+    }
+
+    #[test]
+    fn a_group_is_asked_for_once_it_is_offered() {
+        let p521 = NamedGroup::secp521r1;
+        let of_13 = Stack::new(&[ProtocolVersion::TLSv1_3], &[OF_13]).groups(&[p521]);
+        let of_12 = Stack::new(&[ProtocolVersion::TLSv1_2], &[ECDHE]).groups(&[p521]);
+        let mut offer = Offer::of_today();
+        assert_eq!(answer(&of_13, &offer), alert(40));
+        assert_eq!(answer(&of_12, &offer), alert(40));
+
+        let retry = answer(&of_13.clone().heedless(), &offer);
+        assert!(retry.windows(32).any(|it| it == RETRY));
+        offer.groups.push(p521);
+        assert_eq!(answer(&of_13, &offer), retry);
+        assert!(retry.windows(32).any(|it| it == [7; 32]), "the session ID");
+        assert_eq!(chosen(&answer(&of_12, &offer)), (0x0303, u16::from(ECDHE)));
+
+        offer.groups = vec![p521];
+        let hello = answer(&of_13, &offer);
+        assert_eq!(chosen(&hello), (0x0303, u16::from(OF_13)));
+        assert!(!hello.windows(32).any(|it| it == RETRY));
+    }
+
+    #[test]
+    fn a_signature_is_made_once_it_is_offered() {
+        let stack = Stack::new(&[ProtocolVersion::TLSv1_2], &[ECDHE]);
+        let stack = stack.schemes(&[SignatureScheme::ED448]);
+        let mut offer = Offer::of_today();
+        assert_eq!(answer(&stack, &offer), alert(40));
+        offer.schemes.push(SignatureScheme::ED448);
+        assert_eq!(chosen(&answer(&stack, &offer)).1, u16::from(ECDHE));
+    }
+
+    #[test]
+    fn what_is_answered_is_well_formed() {
+        let stack = Stack::new(&[ProtocolVersion::TLSv1_2], &[ECDHE]);
+        let chain = [CertificateDer::from(vec![1; 300])];
+        let bytes = answer(&stack.certificate(&chain), &Offer::of_today());
+        let length = usize::from(u16::from_be_bytes([bytes[3], bytes[4]]));
+        assert_eq!(bytes.len(), 5 + length);
+        let mut rest = &bytes[5..];
+        let mut kinds = Vec::new();
+        while let [kind, high, middle, low, body @ ..] = rest {
+            kinds.push(*kind);
+            let length = u32::from_be_bytes([0, *high, *middle, *low]);
+            rest = &body[usize::try_from(length).unwrap()..];
+        }
+        assert_eq!(
+            kinds,
+            [
+                SERVER_HELLO,
+                CERTIFICATE,
+                SERVER_KEY_EXCHANGE,
+                SERVER_HELLO_DONE
+            ]
+        );
+    }
+}

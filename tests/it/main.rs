@@ -11,6 +11,7 @@ mod connecting;
 mod deadlines;
 mod docs;
 mod envelopes;
+mod faults;
 mod idempotency;
 mod logins;
 mod matrix;

@@ -5,7 +5,7 @@ use crate::{
     faultd::case::{Case, in_both},
     report::{
         Reason,
-        Stage::{Ehlo, Greeting, Starttls as StarttlsStage, TlsHandshake},
+        Stage::{Connect, Ehlo, Greeting, Starttls as StarttlsStage, TlsHandshake},
         TlsMode::{Implicit, Starttls},
     },
     testrelay::{Answer, Script, Step},
@@ -42,14 +42,16 @@ fn connections() -> Vec<Case> {
             (TlsHandshake, Reason::ConnectionReset),
             faulty(Step::Connect, Answer::reset()),
         )
-        .or(&[Reason::HandshakeReset, Reason::ConnectionClosed]),
+        .or(&[Reason::HandshakeReset, Reason::ConnectionClosed])
+        .or_at(Connect),
         Case::fails(
             Starttls,
             "starttls-reset-at-once",
             "the same where a greeting is due",
             (Greeting, Reason::ConnectionReset),
             faulty(Step::Connect, Answer::reset()),
-        ),
+        )
+        .or_at(Connect),
         Case::fails(
             Implicit,
             "closed-after-handshake",
@@ -225,13 +227,14 @@ fn ehlos() -> Vec<Case> {
             Starttls,
             "ehlo-502",
             "knows only HELO, and so no STARTTLS",
-            (Ehlo, Reason::EhloRejected),
+            (StarttlsStage, Reason::StarttlsNotOffered),
             |_| {
                 let answer = Answer::reply("502 5.5.2 command not recognized");
                 bare().script(Script::new().at(Step::Ehlo, answer))
             },
         )
-        .or(&[Reason::StarttlsNotOffered]),
+        .or(&[Reason::EhloRejected])
+        .or_at(Ehlo),
         Case::fails(
             Starttls,
             "ehlo-twice",
