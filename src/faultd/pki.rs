@@ -6,6 +6,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use rcgen::PKCS_RSA_SHA256;
+
 use crate::testrelay::{
     Tls,
     ca::{Ca, Identity, Leaf, pem},
@@ -24,6 +26,8 @@ pub(super) struct Pki {
     pub(super) root: Ca,
     /// What issues most certificates.
     pub(super) intermediate: Ca,
+    /// A certificate that is in order, with an RSA key.
+    pub(super) rsa: Identity,
     /// A CA that the client does not trust.
     pub(super) stranger: Ca,
     /// A certificate that is on its issuer's revocation list.
@@ -60,6 +64,7 @@ impl Pki {
             host: host.to_owned(),
             ip,
             stranger: Ca::new("posthaste-faultd Stranger"),
+            rsa: intermediate.issue(Leaf::new([host]).key_of(&PKCS_RSA_SHA256)),
             pinned: intermediate.server(host),
             client: Ca::new("posthaste-faultd Former Client CA").client("client"),
             client_ca: Ca::new("posthaste-faultd Client CA"),

@@ -1,13 +1,17 @@
 //! TLS stacks of another time or another taste, which rustls cannot play. Each
 //! reads a ClientHello and goes by what it offers, as the real one does, up to
-//! where keys would be needed: whoever likes its ServerHello finds out there.
+//! where keys would be needed. Whoever goes along is told of an internal error
+//! there.
 
+use aws_lc_rs::agreement;
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme};
 use rustls_pki_types::CertificateDer;
 use uuid::Uuid;
 
-use super::{Answer, ClientHello};
+use super::{Answer, ClientHello, ca::made};
 
+const ALERT: u8 = 21;
+const FATAL: u8 = 2;
 const HANDSHAKE: u8 = 22;
 const SERVER_HELLO: u8 = 2;
 const CERTIFICATE: u8 = 11;
@@ -16,9 +20,11 @@ const SERVER_HELLO_DONE: u8 = 14;
 
 const HANDSHAKE_FAILURE: u8 = 40;
 const PROTOCOL_VERSION: u8 = 70;
+const INTERNAL_ERROR: u8 = 80;
 
 const SUPPORTED_VERSIONS: u16 = 43;
 const KEY_SHARE: u16 = 51;
+const RENEGOTIATION_INFO: u16 = 0xff01;
 
 /// What makes a ServerHello a HelloRetryRequest (RFC 8446 section 4.1.3).
 const RETRY: [u8; 32] = [
@@ -130,6 +136,12 @@ impl Stack {
         self
     }
 
+    /// Whether the suite that it likes best goes with an RSA key.
+    pub fn wants_rsa(&self) -> bool {
+        let name = self.suites.first().and_then(CipherSuite::as_str);
+        name.is_some_and(|name| name.contains("RSA_WITH"))
+    }
+
     /// What it answers to a ClientHello.
     pub fn answer(&self, hello: &ClientHello) -> Answer {
         let Some(version) = self.version(hello) else {
@@ -138,7 +150,7 @@ impl Stack {
         let is_13 = version == ProtocolVersion::TLSv1_3;
         let suites = self.suites.iter().copied();
         let suite = suites
-            .filter(|suite| is_of_13(*suite) == is_13)
+            .filter(|suite| fits(*suite, version))
             .find(|suite| !self.heeds_offer || hello.cipher_suites.contains(suite));
         let Some(suite) = suite else {
             return self.refusal.clone();
@@ -146,15 +158,32 @@ impl Stack {
         let exchange = Exchange::of(suite);
         // Without the extension a client can do them all (RFC 8422 section 4).
         let group = self.common(&self.groups, &hello.groups);
-        let scheme = self.common(&self.schemes, &hello.signature_schemes);
+        let schemes: Vec<_> = self
+            .schemes
+            .iter()
+            .copied()
+            .filter(|scheme| exchange.goes_with(*scheme))
+            .collect();
+        let scheme = self.common(&schemes, &hello.signature_schemes);
         if (exchange.needs_group && group.is_none()) || (exchange.signs && scheme.is_none()) {
             return self.refusal.clone();
         }
         let flight = match group {
             Some(group) if is_13 => Self::flight_13(hello, suite, group),
-            _ => self.flight_12(version, suite, exchange, group, scheme),
+            _ => self.flight_12(hello, version, suite, group, scheme),
         };
-        Answer::raw(flight).then(Answer::stall())
+        let answer = Answer::raw(flight);
+        // What follows a ServerHello of TLS 1.3 is encrypted.
+        if is_13 && group.is_some_and(|group| hello.key_shares.contains(&group)) {
+            return answer.then(Answer::close());
+        }
+        let mut alert = vec![ALERT];
+        alert.extend(u16::from(legacy(version)).to_be_bytes());
+        alert.extend([0, 2, FATAL, INTERNAL_ERROR]);
+        answer
+            .then(Answer::hear())
+            .then(Answer::raw(alert))
+            .then(Answer::close())
     }
 
     /// The newest version in common. Stacks from before TLS 1.3 read the old
@@ -202,9 +231,9 @@ impl Stack {
 
     fn flight_12(
         &self,
+        hello: &ClientHello,
         version: ProtocolVersion,
         suite: CipherSuite,
-        exchange: Exchange,
         group: Option<NamedGroup>,
         scheme: Option<SignatureScheme>,
     ) -> Vec<u8> {
@@ -212,22 +241,31 @@ impl Stack {
         if self.downgraded {
             random[24..].copy_from_slice(&DOWNGRADED);
         }
-        let mut messages = server_hello(version, random, &[], suite, &[]);
+        let exchange = Exchange::of(suite);
+        let knows_renegotiation = hello.extensions.contains(&RENEGOTIATION_INFO)
+            || hello
+                .cipher_suites
+                .contains(&CipherSuite::TLS_EMPTY_RENEGOTIATION_INFO_SCSV);
+        // RFC 5746 section 3.6: this is the first handshake.
+        let extensions = match knows_renegotiation {
+            true => extension(RENEGOTIATION_INFO, &[0]),
+            false => Vec::new(),
+        };
+        let mut messages = server_hello(version, random, &[], suite, &extensions);
         if exchange.shows_certificate {
             let chain: Vec<u8> = self.chain.iter().flat_map(|der| vec24(der)).collect();
             messages.extend(message(CERTIFICATE, &vec24(&chain)));
         }
-        if let Some(group) = group.filter(|_| exchange.needs_group) {
-            // A named curve (RFC 8422 section 5.4).
-            let share = share_of(group);
-            let length = u8::try_from(share.len()).unwrap_or(u8::MAX);
-            let mut parameters = vec![3];
-            parameters.extend(u16::from(group).to_be_bytes());
-            parameters.push(length);
-            parameters.extend(share);
+        if exchange.is_ephemeral {
+            let mut parameters = match group.filter(|_| exchange.needs_group) {
+                Some(group) => on_curve(group),
+                None => in_finite_field(),
+            };
             if let Some(scheme) = scheme.filter(|_| exchange.signs) {
-                parameters.extend(u16::from(scheme).to_be_bytes());
-                // Nobody has the keys to sign it.
+                if version == ProtocolVersion::TLSv1_2 {
+                    parameters.extend(u16::from(scheme).to_be_bytes());
+                }
+                // Nobody has the key to sign it.
                 parameters.extend(vec16(&[0x5a; 64]));
             }
             messages.extend(message(SERVER_KEY_EXCHANGE, &parameters));
@@ -240,22 +278,51 @@ impl Stack {
 /// What a suite asks for beside itself.
 #[derive(Clone, Copy, Debug)]
 struct Exchange {
+    name: &'static str,
     needs_group: bool,
+    is_ephemeral: bool,
     signs: bool,
     shows_certificate: bool,
 }
 
 impl Exchange {
     fn of(suite: CipherSuite) -> Self {
-        let number = u16::from(suite);
         // The names say how keys are exchanged.
         let name = suite.as_str().unwrap_or_default();
-        let needs_group = is_of_13(suite) || name.contains("_ECDH") || number >= 0xc000;
         Self {
-            needs_group,
+            name,
+            needs_group: is_of_13(suite) || name.contains("_ECDH"),
+            is_ephemeral: name.contains("DHE_") || name.contains("_anon_"),
             signs: is_of_13(suite) || name.contains("DHE_RSA") || name.contains("DHE_ECDSA"),
             shows_certificate: !name.contains("_anon_"),
         }
+    }
+
+    /// Whether the key that the suite's name has can sign so.
+    fn goes_with(self, scheme: SignatureScheme) -> bool {
+        let is_rsa = scheme.as_str().is_some_and(|it| it.starts_with("RSA"));
+        match (
+            self.name.contains("RSA_WITH"),
+            self.name.contains("ECDSA_WITH"),
+        ) {
+            (_, true) => !is_rsa,
+            (true, _) => is_rsa,
+            _ => true,
+        }
+    }
+}
+
+/// Whether a suite can be used in a version. Those with AEAD or a hash of its
+/// own came with TLS 1.2 (RFC 5246 section 1.2).
+fn fits(suite: CipherSuite, version: ProtocolVersion) -> bool {
+    let name = suite.as_str().unwrap_or_default();
+    let is_new = ["GCM", "CCM", "POLY1305", "SHA256", "SHA384"]
+        .iter()
+        .any(|part| name.contains(part));
+    match version {
+        ProtocolVersion::TLSv1_3 => is_of_13(suite),
+        ProtocolVersion::TLSv1_2 => !is_of_13(suite),
+        _ => !is_new,
     }
 }
 
@@ -264,18 +331,38 @@ fn is_of_13(suite: CipherSuite) -> bool {
     u16::from(suite) >> 8 == 0x13
 }
 
-/// A public value that looks like one of this group.
+/// Parameters of ECDHE, on a named curve (RFC 8422 section 5.4).
+fn on_curve(group: NamedGroup) -> Vec<u8> {
+    let share = share_of(group);
+    let mut parameters = vec![3];
+    parameters.extend(u16::from(group).to_be_bytes());
+    parameters.push(u8::try_from(share.len()).unwrap_or(u8::MAX));
+    parameters.extend(share);
+    parameters
+}
+
+/// Parameters of DHE (RFC 5246 section 7.4.3). They look like ones of 2,048
+/// bits; the modulus is no prime.
+fn in_finite_field() -> Vec<u8> {
+    [
+        vec16(&[0xff; 256]),
+        vec16(&[2]),
+        vec16(&share_of(NamedGroup::FFDHE2048)),
+    ]
+    .concat()
+}
+
+/// A public value of this group, to which nobody has the private one.
 fn share_of(group: NamedGroup) -> Vec<u8> {
-    let coordinate = match group {
-        NamedGroup::secp256r1 => 32,
-        NamedGroup::secp384r1 => 48,
-        NamedGroup::secp521r1 => 66,
+    let algorithm = match group {
+        NamedGroup::secp256r1 => &agreement::ECDH_P256,
+        NamedGroup::secp384r1 => &agreement::ECDH_P384,
+        NamedGroup::secp521r1 => &agreement::ECDH_P521,
         NamedGroup::FFDHE2048 => return vec![0x5a; 256],
-        _ => return vec![0x5a; 32],
+        _ => &agreement::X25519,
     };
-    let mut point = vec![4];
-    point.resize(1 + 2 * coordinate, 0x5a);
-    point
+    let key = made(agreement::PrivateKey::generate(algorithm));
+    made(key.compute_public_key()).as_ref().to_vec()
 }
 
 fn server_hello(
@@ -295,6 +382,14 @@ fn server_hello(
         body.extend(vec16(extensions));
     }
     message(SERVER_HELLO, &body)
+}
+
+/// What stands in records of a version (RFC 8446 section 5.1).
+fn legacy(version: ProtocolVersion) -> ProtocolVersion {
+    match version {
+        ProtocolVersion::TLSv1_3 => ProtocolVersion::TLSv1_2,
+        older => older,
+    }
 }
 
 fn random() -> [u8; 32] {

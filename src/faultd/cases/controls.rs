@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rcgen::{PKCS_ED25519, PKCS_RSA_SHA256};
+use rcgen::PKCS_ED25519;
 use rustls::version::{TLS12, TLS13};
 
 use super::{faulty, secure};
@@ -26,18 +26,18 @@ pub(super) fn cases() -> Vec<Case> {
     cases.push(Case::sends(Implicit, "ok-tls13", "TLS 1.3 only", |pki| {
         secure(pki).tls(pki.good().versions(&[&TLS13]))
     }));
-    for (name, about, algorithm) in [
-        ("ok-rsa", "a certificate with an RSA key", &PKCS_RSA_SHA256),
-        (
-            "ok-ed25519",
-            "a certificate with an Ed25519 key",
-            &PKCS_ED25519,
-        ),
-    ] {
-        cases.push(Case::sends(Implicit, name, about, |pki| {
-            secure(pki).tls(pki.issue(pki.leaf().key_of(algorithm)))
-        }));
-    }
+    cases.push(Case::sends(
+        Implicit,
+        "ok-rsa",
+        "a certificate with an RSA key",
+        |pki| secure(pki).tls(pki.rsa.clone()),
+    ));
+    cases.push(Case::sends(
+        Implicit,
+        "ok-ed25519",
+        "a certificate with an Ed25519 key",
+        |pki| secure(pki).tls(pki.issue(pki.leaf().key_of(&PKCS_ED25519))),
+    ));
     cases.push(Case::sends(
         Implicit,
         "ok-asks-for-certificate",
