@@ -30,6 +30,7 @@ fn case(
     Case::fails(Implicit, name, about, told, faulty(step, answer))
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn refusals() -> Vec<Case> {
     let mut cases = Vec::new();
     for (stage, step, rows) in [

@@ -1,6 +1,8 @@
 //! The catalogue, one file for each part of a session.
 
+mod alerts;
 mod certificates;
+mod client_certificates;
 mod controls;
 mod endings;
 mod greetings;
@@ -26,6 +28,8 @@ pub fn all() -> Vec<Case> {
         greetings::cases(),
         starttls::cases(),
         negotiation::cases(),
+        alerts::cases(),
+        client_certificates::cases(),
         intolerance::cases(),
         endings::cases(),
         certificates::cases(),

@@ -1,20 +1,19 @@
-//! Relays that have too little in common with a client of today, and alerts.
+//! Relays that have too little in common with a client of today.
 
 use rustls::{
     CipherSuite, NamedGroup,
     ProtocolVersion::{self, SSLv3, TLSv1_0, TLSv1_1, TLSv1_2, TLSv1_3},
     SignatureScheme,
-    version::{TLS12, TLS13},
 };
 
 use super::secure;
 use crate::{
     faultd::{
-        case::{Case, Need, in_both},
+        case::{Case, in_both},
         pki::Pki,
     },
     report::{Reason, Stage::TlsHandshake, TlsMode::Implicit},
-    testrelay::{Answer, Builder, Oddity, Script, Stack, Step},
+    testrelay::{Answer, Builder, Oddity, Script, Stack},
 };
 
 /// What was usual before forward secrecy was.
@@ -52,8 +51,6 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = versions();
     cases.extend(suites());
     cases.extend(groups_and_signatures());
-    cases.extend(alerts());
-    cases.extend(client_certificates());
     cases
 }
 
@@ -68,7 +65,7 @@ fn played(stack: Stack) -> impl Fn(&Pki) -> Builder + Send + Sync + 'static {
     }
 }
 
-fn refused(
+pub(super) fn refused(
     name: &str,
     about: &'static str,
     reason: Reason,
@@ -291,152 +288,4 @@ fn groups_and_signatures() -> Vec<Case> {
             Reason::CertMissing,
         ]),
     ]
-}
-
-fn alert(number: u8) -> impl Fn(&Pki) -> Builder + Send + Sync + 'static {
-    let answer = Answer::alert(number).then(Answer::close());
-    super::faulty(Step::Handshake, answer)
-}
-
-fn alerts() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for (name, about, number, reason) in [
-        (
-            "alert-40",
-            "the alert handshake_failure, whatever is offered",
-            40,
-            Reason::HandshakeRefused,
-        ),
-        (
-            "alert-80",
-            "the alert internal_error",
-            80,
-            Reason::ServerInternalError,
-        ),
-    ] {
-        cases.extend(in_both(refused(name, about, reason, alert(number))));
-    }
-    for (name, about, number, reason) in [
-        (
-            "alert-10",
-            "the alert unexpected_message",
-            10,
-            Reason::HandshakeRefused,
-        ),
-        (
-            "alert-42",
-            "the alert bad_certificate, although it saw none",
-            42,
-            Reason::HandshakeRefused,
-        ),
-        (
-            "alert-47",
-            "the alert illegal_parameter",
-            47,
-            Reason::HandshakeRefused,
-        ),
-        (
-            "alert-49",
-            "the alert access_denied",
-            49,
-            Reason::AccessDenied,
-        ),
-        (
-            "alert-50",
-            "the alert decode_error",
-            50,
-            Reason::HandshakeRefused,
-        ),
-        (
-            "alert-70",
-            "the alert protocol_version",
-            70,
-            Reason::NoCommonVersion,
-        ),
-        (
-            "alert-71",
-            "the alert insufficient_security",
-            71,
-            Reason::NoCommonCipher,
-        ),
-        (
-            "alert-86",
-            "the alert inappropriate_fallback",
-            86,
-            Reason::HandshakeRefused,
-        ),
-        (
-            "alert-112",
-            "the alert unrecognized_name: the name in SNI is not known",
-            112,
-            Reason::SniRejected,
-        ),
-        (
-            "alert-115",
-            "the alert unknown_psk_identity",
-            115,
-            Reason::PskRequired,
-        ),
-        (
-            "alert-116",
-            "the alert certificate_required in answer to the ClientHello",
-            116,
-            Reason::ClientCertRequired,
-        ),
-        (
-            "alert-120",
-            "the alert no_application_protocol",
-            120,
-            Reason::AlpnRejected,
-        ),
-    ] {
-        cases.push(refused(name, about, reason, alert(number)));
-    }
-    cases
-}
-
-fn client_certificates() -> Vec<Case> {
-    let required = |pki: &Pki| pki.good().require_client_certificate(&pki.client_ca);
-    let mut cases = Vec::new();
-    cases.extend(in_both(
-        refused(
-            "client-cert-tls12",
-            "wants a client certificate, and refuses by the alert handshake_failure",
-            Reason::ClientCertRequired,
-            move |pki| {
-                let tls = required(pki).versions(&[&TLS12]).tampered(as_openssl);
-                secure(pki).tls(tls)
-            },
-        )
-        .or(&[Reason::HandshakeRefused]),
-    ));
-    cases.extend(in_both(refused(
-        "client-cert-tls13",
-        "wants a client certificate, and refuses when the client is done",
-        Reason::ClientCertRequired,
-        move |pki| secure(pki).tls(required(pki).versions(&[&TLS13])),
-    )));
-    for (name, version) in [
-        ("client-cert-refused-tls12", &TLS12),
-        ("client-cert-refused-tls13", &TLS13),
-    ] {
-        cases.push(
-            refused(
-                name,
-                "wants a client certificate of another CA than the client's",
-                Reason::ClientCertRejected,
-                move |pki| secure(pki).tls(required(pki).versions(&[version])),
-            )
-            .with(Need::ClientCertificate),
-        );
-    }
-    cases
-}
-
-/// In TLS 1.2, which has no certificate_required, OpenSSL and most others
-/// refuse by handshake_failure (RFC 5246 section 7.4.6).
-fn as_openssl(record: &mut [u8]) {
-    if let [21, 3, 3, 0, 2, 2, description @ 116] = record {
-        *description = 40;
-    }
 }

@@ -14,6 +14,7 @@ use crate::{
 const BAD_REQUEST: &str = "HTTP/1.1 400 Bad Request\nServer: nginx\nContent-Length: 0\n\
                            Connection: close\n\n";
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
         Case::closed(

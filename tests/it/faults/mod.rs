@@ -55,6 +55,7 @@ async fn every_case_is_told_as_the_catalogue_has_it() {
     let mut times = Vec::new();
     let mut seen = BTreeSet::new();
     let (mut right, mut ambiguous, mut hung) = (0, 0, 0);
+    let mut not_told_apart = BTreeSet::new();
     let mut wrong = Vec::new();
     while let Some(outcome) = running.join_next().await {
         let (case, told) = outcome.unwrap();
@@ -67,6 +68,7 @@ async fn every_case_is_told_as_the_catalogue_has_it() {
             Verdict::Ambiguous => {
                 ambiguous += 1;
                 seen.extend(case.reason);
+                not_told_apart.insert(case.name);
             }
             Verdict::Hung => {
                 hung += 1;
@@ -82,7 +84,7 @@ async fn every_case_is_told_as_the_catalogue_has_it() {
     let _ = writeln!(
         std::io::stderr(),
         "faults: {tried} tries of {} cases, {} of {reasons} reasons, {right} right, {ambiguous} \
-         ambiguous, {} wrong, {hung} hung; median {} ms, worst {:.1} s; {:.1} s",
+         ambiguous {not_told_apart:?}, {} wrong, {hung} hung; median {} ms, worst {:.1} s; {:.1} s",
         faultd.manifest.cases.len(),
         seen.len(),
         wrong.len() - hung,

@@ -3,17 +3,22 @@
 //! where keys would be needed. Whoever goes along is told of an internal error
 //! there.
 
-use aws_lc_rs::agreement;
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme};
 use rustls_pki_types::CertificateDer;
-use uuid::Uuid;
 
-use super::{Answer, ClientHello, ca::made};
+use super::{Answer, ClientHello};
+
+mod exchange;
+mod octets;
+
+use exchange::{Exchange, fits};
+use octets::{
+    extension, in_finite_field, legacy, message, on_curve, random, record, server_hello, share_of,
+    vec16, vec24,
+};
 
 const ALERT: u8 = 21;
 const FATAL: u8 = 2;
-const HANDSHAKE: u8 = 22;
-const SERVER_HELLO: u8 = 2;
 const CERTIFICATE: u8 = 11;
 const SERVER_KEY_EXCHANGE: u8 = 12;
 const SERVER_HELLO_DONE: u8 = 14;
@@ -194,9 +199,12 @@ impl Stack {
         self.versions
             .iter()
             .copied()
-            .filter(|version| match listed {
-                true => hello.versions.contains(version),
-                false => u16::from(*version) <= newest,
+            .filter(|version| {
+                if listed {
+                    hello.versions.contains(version)
+                } else {
+                    u16::from(*version) <= newest
+                }
             })
             .max_by_key(|version| u16::from(*version))
     }
@@ -247,9 +255,10 @@ impl Stack {
                 .cipher_suites
                 .contains(&CipherSuite::TLS_EMPTY_RENEGOTIATION_INFO_SCSV);
         // RFC 5746 section 3.6: this is the first handshake.
-        let extensions = match knows_renegotiation {
-            true => extension(RENEGOTIATION_INFO, &[0]),
-            false => Vec::new(),
+        let extensions = if knows_renegotiation {
+            extension(RENEGOTIATION_INFO, &[0])
+        } else {
+            Vec::new()
         };
         let mut messages = server_hello(version, random, &[], suite, &extensions);
         if exchange.shows_certificate {
@@ -275,157 +284,9 @@ impl Stack {
     }
 }
 
-/// What a suite asks for beside itself.
-#[derive(Clone, Copy, Debug)]
-struct Exchange {
-    name: &'static str,
-    needs_group: bool,
-    is_ephemeral: bool,
-    signs: bool,
-    shows_certificate: bool,
-}
-
-impl Exchange {
-    fn of(suite: CipherSuite) -> Self {
-        // The names say how keys are exchanged.
-        let name = suite.as_str().unwrap_or_default();
-        Self {
-            name,
-            needs_group: is_of_13(suite) || name.contains("_ECDH"),
-            is_ephemeral: name.contains("DHE_") || name.contains("_anon_"),
-            signs: is_of_13(suite) || name.contains("DHE_RSA") || name.contains("DHE_ECDSA"),
-            shows_certificate: !name.contains("_anon_"),
-        }
-    }
-
-    /// Whether the key that the suite's name has can sign so.
-    fn goes_with(self, scheme: SignatureScheme) -> bool {
-        let is_rsa = scheme.as_str().is_some_and(|it| it.starts_with("RSA"));
-        match (
-            self.name.contains("RSA_WITH"),
-            self.name.contains("ECDSA_WITH"),
-        ) {
-            (_, true) => !is_rsa,
-            (true, _) => is_rsa,
-            _ => true,
-        }
-    }
-}
-
-/// Whether a suite can be used in a version. Those with AEAD or a hash of its
-/// own came with TLS 1.2 (RFC 5246 section 1.2).
-fn fits(suite: CipherSuite, version: ProtocolVersion) -> bool {
-    let name = suite.as_str().unwrap_or_default();
-    let is_new = ["GCM", "CCM", "POLY1305", "SHA256", "SHA384"]
-        .iter()
-        .any(|part| name.contains(part));
-    match version {
-        ProtocolVersion::TLSv1_3 => is_of_13(suite),
-        ProtocolVersion::TLSv1_2 => !is_of_13(suite),
-        _ => !is_new,
-    }
-}
-
-/// Those of TLS 1.3 are 0x13.. (RFC 8446 appendix B.4).
-fn is_of_13(suite: CipherSuite) -> bool {
-    u16::from(suite) >> 8 == 0x13
-}
-
-/// Parameters of ECDHE, on a named curve (RFC 8422 section 5.4).
-fn on_curve(group: NamedGroup) -> Vec<u8> {
-    let share = share_of(group);
-    let mut parameters = vec![3];
-    parameters.extend(u16::from(group).to_be_bytes());
-    parameters.push(u8::try_from(share.len()).unwrap_or(u8::MAX));
-    parameters.extend(share);
-    parameters
-}
-
-/// Parameters of DHE (RFC 5246 section 7.4.3). They look like ones of 2,048
-/// bits; the modulus is no prime.
-fn in_finite_field() -> Vec<u8> {
-    [
-        vec16(&[0xff; 256]),
-        vec16(&[2]),
-        vec16(&share_of(NamedGroup::FFDHE2048)),
-    ]
-    .concat()
-}
-
-/// A public value of this group, to which nobody has the private one.
-fn share_of(group: NamedGroup) -> Vec<u8> {
-    let algorithm = match group {
-        NamedGroup::secp256r1 => &agreement::ECDH_P256,
-        NamedGroup::secp384r1 => &agreement::ECDH_P384,
-        NamedGroup::secp521r1 => &agreement::ECDH_P521,
-        NamedGroup::FFDHE2048 => return vec![0x5a; 256],
-        _ => &agreement::X25519,
-    };
-    let key = made(agreement::PrivateKey::generate(algorithm));
-    made(key.compute_public_key()).as_ref().to_vec()
-}
-
-fn server_hello(
-    version: ProtocolVersion,
-    random: [u8; 32],
-    session_id: &[u8],
-    suite: CipherSuite,
-    extensions: &[u8],
-) -> Vec<u8> {
-    let mut body = u16::from(version).to_be_bytes().to_vec();
-    body.extend(random);
-    body.push(u8::try_from(session_id.len()).unwrap_or_default());
-    body.extend(session_id);
-    body.extend(u16::from(suite).to_be_bytes());
-    body.push(0);
-    if !extensions.is_empty() {
-        body.extend(vec16(extensions));
-    }
-    message(SERVER_HELLO, &body)
-}
-
-/// What stands in records of a version (RFC 8446 section 5.1).
-fn legacy(version: ProtocolVersion) -> ProtocolVersion {
-    match version {
-        ProtocolVersion::TLSv1_3 => ProtocolVersion::TLSv1_2,
-        older => older,
-    }
-}
-
-fn random() -> [u8; 32] {
-    let mut random = [0; 32];
-    random[..16].copy_from_slice(Uuid::new_v4().as_bytes());
-    random[16..].copy_from_slice(Uuid::new_v4().as_bytes());
-    random
-}
-
-fn extension(number: u16, data: &[u8]) -> Vec<u8> {
-    [&number.to_be_bytes(), &vec16(data)[..]].concat()
-}
-
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    [&[kind], &vec24(body)[..]].concat()
-}
-
-/// A record of handshake messages, which fit into one.
-fn record(version: ProtocolVersion, messages: &[u8]) -> Vec<u8> {
-    let version = u16::from(version).to_be_bytes();
-    [&[HANDSHAKE], &version[..], &vec16(messages)].concat()
-}
-
-fn vec16(bytes: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-    [&length.to_be_bytes(), bytes].concat()
-}
-
-fn vec24(bytes: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    [&length.to_be_bytes()[1..], bytes].concat()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{octets::SERVER_HELLO, *};
 
     const RSA: CipherSuite = CipherSuite::TLS_RSA_WITH_AES_128_CBC_SHA;
     const ECDHE: CipherSuite = CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
