@@ -42,6 +42,11 @@ const ECDHE: &[CipherSuite] = &[
     CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 ];
 const ECDHE_RSA: &[CipherSuite] = &[CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256];
+const PRE_SHARED: &[CipherSuite] = &[
+    CipherSuite::TLS_PSK_WITH_AES_256_GCM_SHA384,
+    CipherSuite::TLS_PSK_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_PSK_WITH_AES_128_CBC_SHA,
+];
 const OF_13: &[CipherSuite] = &[
     CipherSuite::TLS13_AES_256_GCM_SHA384,
     CipherSuite::TLS13_AES_128_GCM_SHA256,
@@ -287,5 +292,12 @@ fn groups_and_signatures() -> Vec<Case> {
             Reason::NoCommonCipher,
             Reason::CertMissing,
         ]),
+        hidden(
+            "psk-tls12",
+            "TLS 1.2 by pre-shared keys only",
+            Reason::PskRequired,
+            played(of_12(PRE_SHARED)),
+        )
+        .or(&[Reason::NoCommonCipher]),
     ]
 }

@@ -21,7 +21,7 @@ impl Exchange {
             needs_group: is_of_13(suite) || name.contains("_ECDH"),
             is_ephemeral: name.contains("DHE_") || name.contains("_anon_"),
             signs: is_of_13(suite) || name.contains("DHE_RSA") || name.contains("DHE_ECDSA"),
-            shows_certificate: !name.contains("_anon_"),
+            shows_certificate: !name.contains("_anon_") && !name.contains("_PSK_WITH"),
         }
     }
 
