@@ -14,6 +14,7 @@
 //! - [`tls`]: handshakes and their failures; knows no SMTP
 //! - [`mail`], [`report`]: plain values that all share
 //! - [`config`]: the only reader of files and environment
+//! - `faultd`: the fault relay, a program of its own on `testrelay`
 //!
 //! # The way of a mail
 //!
@@ -24,6 +25,8 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "testrelay")]
+pub mod faultd;
 pub mod mail;
 pub mod mime;
 pub mod relay;

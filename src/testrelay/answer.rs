@@ -24,6 +24,8 @@ pub(super) enum Act {
     /// The same again and again, until the peer leaves.
     Endless(Bytes),
     Wait(Duration),
+    /// Until the peer has said something more.
+    Hear,
     /// Reads, and never says another word.
     Stall,
     /// Neither reads nor says another word.
@@ -104,6 +106,11 @@ impl Answer {
     /// or when it stops.
     pub fn freeze() -> Self {
         Self::one(Act::Freeze)
+    }
+
+    /// Nothing, until the client has said something more.
+    pub fn hear() -> Self {
+        Self::one(Act::Hear)
     }
 
     /// Closes the connection in order: close_notify (in TLS), then FIN.

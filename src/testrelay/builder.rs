@@ -11,7 +11,8 @@ use std::{
 use tokio::net::TcpListener;
 
 use super::{
-    Mechanism, Script, TestRelay, Tls,
+    Answer, Bounds, Mechanism, Script, Step, TestRelay, Tls,
+    magic::{Magic, Rule},
     record::Record,
     relay::{Extensions, Relay, Security, Settings},
     sasl::Accounts,
@@ -45,7 +46,8 @@ pub struct Builder {
     implicit: bool,
     script: Script,
     keeps: bool,
-    most_connections: usize,
+    magic: Option<Rule>,
+    bounds: Bounds,
 }
 
 impl Default for Builder {
@@ -66,6 +68,7 @@ impl Default for Builder {
                 mechanisms: Vec::new(),
                 scram_iterations: 4096,
                 end_point: Vec::new(),
+                tamper: None,
                 channel_bindings: None,
                 auth_in_plaintext: false,
                 require_tls: false,
@@ -79,7 +82,11 @@ impl Default for Builder {
             implicit: false,
             script: Script::new(),
             keeps: true,
-            most_connections: 1024,
+            magic: None,
+            bounds: Bounds {
+                connections: 1024,
+                session: Duration::from_hours(24),
+            },
         }
     }
 }
@@ -225,7 +232,23 @@ impl Builder {
     /// Connections beyond so many get a 421.
     #[must_use]
     pub fn most_connections(mut self, most: usize) -> Self {
-        self.most_connections = most;
+        self.bounds.connections = most;
+        self
+    }
+
+    /// How long a connection may last, instead of a day.
+    #[must_use]
+    pub fn session_limit(mut self, limit: Duration) -> Self {
+        self.bounds.session = limit;
+        self
+    }
+
+    /// Has recipients decide what the relay does: the rule is given the address
+    /// and how often, from 1, it was named. The answer is one to that RCPT TO
+    /// ([`Step::AnyRcpt`]), or to a later step of the same transaction.
+    #[must_use]
+    pub fn recipients(mut self, rule: fn(&str, u32) -> Option<(Step, Answer)>) -> Self {
+        self.magic = Some(rule);
         self
     }
 
@@ -236,6 +259,7 @@ impl Builder {
         }
         if let Some(tls) = &self.tls {
             self.settings.end_point = tls.end_point();
+            self.settings.tamper = tls.tamper();
         }
         let security = match self.tls {
             None => Security::Plaintext,
@@ -253,12 +277,13 @@ impl Builder {
             security,
             Record::new(self.keeps),
             Playback::from(self.script),
+            self.magic.map(Magic::new),
         );
         Ok(TestRelay::run(
             Arc::new(relay),
             listener,
             address,
-            self.most_connections,
+            self.bounds,
         ))
     }
 }

@@ -43,11 +43,19 @@ impl Ca {
     /// chain.
     #[must_use]
     pub fn intermediate(&self, name: &str) -> Self {
-        let issuer = made(CertifiedIssuer::signed_by(
-            ca_params(name),
-            new_key(),
-            &self.issuer,
-        ));
+        self.intermediate_with(name, |_| {})
+    }
+
+    /// A CA below this one that differs in whatever rcgen can express.
+    #[must_use]
+    pub fn intermediate_with(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Self {
+        let mut params = ca_params(name);
+        change(&mut params);
+        let issuer = made(CertifiedIssuer::signed_by(params, new_key(), &self.issuer));
         let mut above = vec![issuer.der().clone()];
         above.extend_from_slice(&self.above);
         Self {
@@ -81,9 +89,19 @@ impl Ca {
         identities: impl IntoIterator<Item = &'a Identity>,
     ) -> CertificateRevocationListDer<'static> {
         let now = SystemTime::now();
+        self.revoke_until(identities, now + 30 * DAY)
+    }
+
+    /// The same, in a list that is due to be replaced then.
+    pub fn revoke_until<'a>(
+        &self,
+        identities: impl IntoIterator<Item = &'a Identity>,
+        next_update: SystemTime,
+    ) -> CertificateRevocationListDer<'static> {
+        let now = SystemTime::now();
         let list = CertificateRevocationListParams {
-            this_update: (now - HOUR).into(),
-            next_update: (now + 30 * DAY).into(),
+            this_update: (now.min(next_update) - HOUR).into(),
+            next_update: next_update.into(),
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,
             revoked_certs: identities
@@ -98,6 +116,10 @@ impl Ca {
             key_identifier_method: KeyIdMethod::Sha256,
         };
         made(list.signed_by(&self.issuer)).der().clone()
+    }
+
+    pub(super) fn key(&self) -> &KeyPair {
+        self.issuer.key()
     }
 
     /// Its own certificate.
@@ -229,6 +251,12 @@ impl Identity {
         self
     }
 
+    /// The same key, with another chain.
+    pub(super) fn with_chain(&self, chain: Vec<CertificateDer<'static>>) -> Self {
+        let key = Arc::clone(&self.key);
+        Self { chain, key }
+    }
+
     /// Leaf first.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.chain
@@ -301,6 +329,6 @@ fn new_key() -> KeyPair {
 /// What was made. rcgen fails for names that are not ASCII and for key kinds
 /// that it cannot generate: mistakes in the test, best shown on the spot.
 #[expect(clippy::expect_used, reason = "a mistake in the calling test")]
-fn made<T, E: std::fmt::Debug>(result: Result<T, E>) -> T {
+pub(super) fn made<T, E: std::fmt::Debug>(result: Result<T, E>) -> T {
     result.expect("a name or a key kind that rcgen knows")
 }

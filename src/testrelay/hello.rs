@@ -8,6 +8,11 @@ use rustls::{CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme};
 pub struct ClientHello {
     /// Its octets on the wire, with the record headers.
     pub size: usize,
+    /// The newest version in the words of TLS 1.2, which is all that an old
+    /// stack reads.
+    pub legacy_version: ProtocolVersion,
+    /// What a ServerHello of TLS 1.3 echoes.
+    pub session_id: Vec<u8>,
     /// The versions offered: those of `supported_versions`, or without that
     /// extension the legacy version.
     pub versions: Vec<ProtocolVersion>,
@@ -95,9 +100,11 @@ fn read(body: &[u8], size: usize) -> Option<ClientHello> {
     let mut cursor = Cursor(body);
     let legacy_version = cursor.u16()?;
     cursor.take(32)?;
-    cursor.vec8()?;
+    let session_id = cursor.vec8()?.to_vec();
     let mut hello = ClientHello {
         size,
+        legacy_version: ProtocolVersion::from(legacy_version),
+        session_id,
         versions: vec![ProtocolVersion::from(legacy_version)],
         cipher_suites: numbers(cursor.vec16()?),
         groups: Vec::new(),

@@ -42,8 +42,11 @@ mod answer;
 mod auth;
 mod builder;
 pub mod ca;
+mod der;
 mod hello;
+mod magic;
 mod meter;
+mod odd;
 mod record;
 mod relay;
 mod reply;
@@ -52,6 +55,7 @@ mod scram;
 mod script;
 mod session;
 mod socket;
+mod stack;
 mod tls;
 mod transaction;
 mod wire;
@@ -63,9 +67,11 @@ pub use answer::Answer;
 pub use builder::{Builder, StartError};
 pub use hello::ClientHello;
 pub use meter::Counters;
+pub use odd::Oddity;
 pub use record::{Command, Mail, Path, TimedOut};
 pub use sasl::Mechanism;
 pub use script::{Script, Step};
+pub use stack::Stack;
 pub use tls::{Tls, TlsError, TlsFacts};
 
 use relay::Relay;
@@ -214,14 +220,9 @@ impl TestRelay {
             .await
     }
 
-    fn run(
-        relay: Arc<Relay>,
-        listener: TcpListener,
-        address: SocketAddr,
-        most_connections: usize,
-    ) -> Self {
+    fn run(relay: Arc<Relay>, listener: TcpListener, address: SocketAddr, bounds: Bounds) -> Self {
         let (hang_up, wishes) = mpsc::channel(1);
-        let accepting = accept(Arc::clone(&relay), listener, wishes, most_connections);
+        let accepting = accept(Arc::clone(&relay), listener, wishes, bounds);
         Self {
             relay,
             address,
@@ -231,12 +232,21 @@ impl TestRelay {
     }
 }
 
+/// What a relay bears.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// At a time.
+    connections: usize,
+    /// How long each may last.
+    session: Duration,
+}
+
 /// Accepts connections for ever. The sessions end with it.
 async fn accept(
     relay: Arc<Relay>,
     listener: TcpListener,
     mut wishes: mpsc::Receiver<oneshot::Sender<()>>,
-    most_connections: usize,
+    bounds: Bounds,
 ) {
     let mut sessions = JoinSet::new();
     loop {
@@ -254,13 +264,16 @@ async fn accept(
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 };
-                if sessions.len() >= most_connections {
+                if sessions.len() >= bounds.connections {
                     sessions.spawn(turn_away(tcp));
                     continue;
                 }
                 if tcp.set_nodelay(true).is_ok() {
                     let session = Session::new(Arc::clone(&relay), tcp);
-                    sessions.spawn(async { let Err(_over) = session.run().await; });
+                    let limit = bounds.session;
+                    sessions.spawn(async move {
+                        let _over = tokio::time::timeout(limit, session.run()).await;
+                    });
                 }
             }
         }

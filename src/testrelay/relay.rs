@@ -13,13 +13,17 @@ use std::{
 use rustls::ServerConfig;
 use tokio::io::AsyncWriteExt as _;
 
-use super::{Mail, Mechanism, meter::Meters, record::Record, sasl::Accounts, script::Playback};
+use super::{
+    Mail, Mechanism, magic::Magic, meter::Meters, record::Record, sasl::Accounts, script::Playback,
+    tls::Tamper,
+};
 
 #[derive(Debug)]
 pub(super) struct Relay {
     pub(super) settings: Settings,
     pub(super) security: Security,
     pub(super) record: Record,
+    pub(super) magic: Option<Magic>,
     playback: Mutex<Playback>,
     sessions: AtomicU64,
     mails: AtomicU64,
@@ -34,6 +38,8 @@ pub(super) struct Settings {
     pub(super) scram_iterations: u32,
     /// The hash of the certificate, for channel binding (RFC 5929 section 4).
     pub(super) end_point: Vec<u8>,
+    /// What happens to the records of handshakes on their way.
+    pub(super) tamper: Option<Tamper>,
     /// The types of channel binding to know, instead of all.
     pub(super) channel_bindings: Option<Vec<String>>,
     pub(super) auth_in_plaintext: bool,
@@ -59,11 +65,13 @@ impl Relay {
         security: Security,
         record: Record,
         playback: Playback,
+        magic: Option<Magic>,
     ) -> Self {
         Self {
             settings,
             security,
             record,
+            magic,
             playback: Mutex::new(playback),
             sessions: AtomicU64::new(0),
             mails: AtomicU64::new(0),

@@ -1,5 +1,7 @@
 //! When a relay departs from what it usually does.
 
+use std::{fmt, sync::Arc};
+
 use super::{Answer, ClientHello};
 
 /// A point in a session at which a script can step in.
@@ -51,7 +53,7 @@ pub enum Step {
 }
 
 impl Step {
-    fn covers(self, event: Self) -> bool {
+    pub(super) fn covers(self, event: Self) -> bool {
         match self {
             Self::AnyMail => matches!(event, Self::Mail(_)),
             Self::AnyRcpt => matches!(event, Self::Rcpt(_)),
@@ -68,7 +70,22 @@ pub struct Script(Vec<Rule>);
 struct Rule {
     step: Step,
     when: When,
-    answer: Answer,
+    answer: Given,
+}
+
+#[derive(Clone)]
+enum Given {
+    Answer(Answer),
+    Judged(Arc<dyn Fn(&ClientHello) -> Answer + Send + Sync>),
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer(answer) => answer.fmt(f),
+            Self::Judged(_) => f.write_str("Judged"),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +131,23 @@ impl Script {
         self.with(step, When::Hello(condition), answer)
     }
 
+    /// Answers each ClientHello as `judge` has it, as a TLS stack that rustls
+    /// cannot play does. [`Answer::usual`] goes on with rustls.
+    #[must_use]
+    pub fn to_hellos(
+        mut self,
+        judge: impl Fn(&ClientHello) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        self.0.push(Rule {
+            step: Step::Handshake,
+            when: When::Hello(|_| true),
+            answer: Given::Judged(Arc::new(judge)),
+        });
+        self
+    }
+
     fn with(mut self, step: Step, when: When, answer: Answer) -> Self {
+        let answer = Given::Answer(answer);
         self.0.push(Rule { step, when, answer });
         self
     }
@@ -146,7 +179,11 @@ impl Playback {
                 When::Hello(condition) => hello.is_some_and(condition),
             };
             if applies && chosen.is_none() {
-                chosen = Some(rule.answer.clone());
+                chosen = match (&rule.answer, hello) {
+                    (Given::Answer(answer), _) => Some(answer.clone()),
+                    (Given::Judged(judge), Some(hello)) => Some(judge(hello)),
+                    (Given::Judged(_), None) => None,
+                };
             }
         }
         chosen

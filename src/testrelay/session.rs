@@ -42,6 +42,8 @@ pub(super) struct Session {
     pub(super) transaction: Option<Transaction>,
     pub(super) transactions: u32,
     refusals: u32,
+    /// What the recipients of the transaction have the relay do.
+    pub(super) wishes: Vec<(Step, Answer)>,
 }
 
 /// What the relay is about to answer.
@@ -82,6 +84,7 @@ impl Session {
             transaction: None,
             transactions: 0,
             refusals: 0,
+            wishes: Vec::new(),
         }
     }
 
@@ -107,7 +110,10 @@ impl Session {
     /// otherwise.
     pub(super) fn choose(&mut self, step: Step, usual: Reply) -> Chosen {
         let hello = self.hello.as_deref();
-        let answer = self.relay.playback().answer(step, hello);
+        let answer = self.relay.playback().answer(step, hello).or_else(|| {
+            let wish = self.wishes.iter().find(|(at, _)| at.covers(step));
+            wish.map(|(_, answer)| answer.clone())
+        });
         Chosen {
             code: match &answer {
                 None => Some(usual.code),
@@ -138,6 +144,7 @@ impl Session {
                     self.wire.flush().await?;
                     sleep(time).await;
                 }
+                Act::Hear => self.wire.fill().await?,
                 Act::Stall => {
                     self.wire.flush().await?;
                     return Err(self.wire.stall().await);
@@ -336,7 +343,8 @@ impl Session {
             self.relay.record.hello(ClientHello::clone(hello));
         }
         self.pass(Step::Handshake).await?;
-        match self.wire.encrypt(config).await {
+        let tamper = self.relay.settings.tamper;
+        match self.wire.encrypt(config, tamper).await {
             Ok((wire, facts)) => Ok(Self {
                 wire,
                 name: None,

@@ -15,7 +15,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::meter::{Meters, RecordCounter};
+use super::{
+    meter::{Meters, RecordCounter},
+    tls::Tamper,
+};
 
 /// What a session can run over.
 pub(super) trait Transport: Any + AsyncRead + AsyncWrite + Send + Unpin {}
@@ -29,6 +32,7 @@ pub(super) struct Socket {
     rewound: BytesMut,
     /// Once TLS has started.
     records: Option<RecordCounter>,
+    tamper: Option<Tamper>,
 }
 
 impl Socket {
@@ -38,6 +42,7 @@ impl Socket {
             meters,
             rewound: BytesMut::new(),
             records: None,
+            tamper: None,
         }
     }
 
@@ -45,6 +50,13 @@ impl Socket {
     pub(super) fn rewind(mut self, bytes: BytesMut) -> Self {
         self.rewound = bytes;
         self.records = Some(RecordCounter::default());
+        self
+    }
+
+    /// The same, with a change to every record that is written: whoever writes
+    /// here writes records whole.
+    pub(super) fn tampered(mut self, tamper: Option<Tamper>) -> Self {
+        self.tamper = tamper;
         self
     }
 
@@ -99,6 +111,15 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        let mut changed;
+        let buf = match self.tamper {
+            Some(tamper) => {
+                changed = buf.to_vec();
+                tamper(&mut changed);
+                &changed
+            }
+            None => buf,
+        };
         let written = ready!(Pin::new(&mut self.io).poll_write(cx, buf))?;
         self.meters.sent(written);
         Poll::Ready(Ok(written))
@@ -109,13 +130,17 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.tamper.is_some() {
+            let first = bufs.iter().find(|buf| !buf.is_empty());
+            return self.poll_write(cx, first.map_or(&[], |buf| buf));
+        }
         let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, bufs))?;
         self.meters.sent(written);
         Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.tamper.is_none() && self.io.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -7,6 +7,7 @@ use rustls::{
     SupportedProtocolVersion,
     crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs},
     server::{ServerConnection, WebPkiClientVerifier},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use rustls_pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
@@ -22,7 +23,11 @@ pub struct Tls {
     groups: Option<Vec<NamedGroup>>,
     client_ca: Option<(Ca, Demand)>,
     resumption: bool,
+    tamper: Option<Tamper>,
 }
+
+/// Changes the octets of each record that the relay sends in a handshake.
+pub(super) type Tamper = fn(&mut [u8]);
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Demand {
@@ -39,6 +44,7 @@ impl From<Identity> for Tls {
             groups: None,
             client_ca: None,
             resumption: true,
+            tamper: None,
         }
     }
 }
@@ -91,6 +97,18 @@ impl Tls {
         self
     }
 
+    /// Damages what the relay sends from the ClientHello on, record by record,
+    /// as somebody on the way would.
+    #[must_use]
+    pub fn tampered(mut self, tamper: fn(&mut [u8])) -> Self {
+        self.tamper = Some(tamper);
+        self
+    }
+
+    pub(super) fn tamper(&self) -> Option<Tamper> {
+        self.tamper
+    }
+
     /// The hash of the certificate, for channel binding (RFC 5929 section 4).
     /// That of one which is signed with SHA-256, as all usually are here.
     pub(super) fn end_point(&self) -> Vec<u8> {
@@ -114,8 +132,13 @@ impl Tls {
                 })
             }
         };
-        let mut config =
-            builder.with_single_cert(self.identity.chain().to_vec(), self.identity.key())?;
+        // Without a look at the certificate, which may well be broken.
+        let key = self
+            .provider()
+            .key_provider
+            .load_private_key(self.identity.key())?;
+        let certified = CertifiedKey::new(self.identity.chain().to_vec(), key);
+        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         if !self.resumption {
             config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
             config.send_tls13_tickets = 0;

@@ -50,6 +50,7 @@ impl Session {
             .unwrap_or_else(|| Reply::new(250, "2.1.0", "sender ok"));
         let chosen = self.choose(Step::Mail(self.transactions), usual);
         if chosen.is_positive() {
+            self.wishes.clear();
             self.transaction = Some(Transaction {
                 reverse_path: path,
                 flags: from.flags,
@@ -123,6 +124,12 @@ impl Session {
             }
             Some(_) => Reply::new(250, "2.1.5", "recipient ok"),
         };
+        let magic = self.relay.magic.as_ref();
+        match magic.and_then(|magic| magic.wish(&path.address)) {
+            Some((Step::AnyRcpt, answer)) => self.wishes.push((Step::Rcpt(tried), answer)),
+            Some(later) => self.wishes.push(later),
+            None => {}
+        }
         let chosen = self.choose(Step::Rcpt(tried), usual);
         if chosen.is_positive()
             && let Some(transaction) = &mut self.transaction

@@ -15,7 +15,7 @@ use super::{
     hello::{self, ClientHello, Parsed},
     meter::Meters,
     socket::{Socket, Transport},
-    tls::TlsFacts,
+    tls::{Tamper, TlsFacts},
 };
 
 /// The session is over: the peer left, a time limit ran out, or the script
@@ -275,11 +275,16 @@ impl Wire {
     }
 
     /// The same connection, in TLS.
-    pub(super) async fn encrypt(self, config: Arc<ServerConfig>) -> io::Result<(Self, TlsFacts)> {
+    pub(super) async fn encrypt(
+        self,
+        config: Arc<ServerConfig>,
+        tamper: Option<Tamper>,
+    ) -> io::Result<(Self, TlsFacts)> {
         let Stream::Plain(socket) = self.stream else {
             return Err(io::Error::other("TLS within TLS"));
         };
-        let handshake = TlsAcceptor::from(config).accept(socket.rewind(self.input));
+        let handshake =
+            TlsAcceptor::from(config).accept(socket.rewind(self.input).tampered(tamper));
         let stream = timeout(HANDSHAKE_LIMIT, handshake).await??;
         let facts = TlsFacts::from(stream.get_ref().1);
         let wire = Self {

@@ -13,6 +13,7 @@ mod connecting;
 mod deadlines;
 mod docs;
 mod envelopes;
+mod faults;
 mod idempotency;
 mod logins;
 mod matrix;

@@ -260,3 +260,60 @@ async fn a_wait_that_is_in_vain_tells_what_was_seen() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn connections_are_bounded_in_time() {
+    let relay = TestRelay::builder()
+        .session_limit(Duration::from_millis(50))
+        .start()
+        .await
+        .unwrap();
+    let mut client = Client::ready(&relay).await;
+    // Whatever the client does, and without a word.
+    assert_eq!(client.rest().await.unwrap(), b"");
+}
+
+#[tokio::test]
+async fn an_answer_can_wait_for_the_client_to_go_on() {
+    let answer = Answer::hear().then(Answer::reply("250 at last"));
+    let relay = TestRelay::builder()
+        .script(Script::new().at(Step::Noop, answer))
+        .start()
+        .await
+        .unwrap();
+    let mut client = Client::ready(&relay).await;
+    client.write("NOOP\r\n").await;
+    assert!(client.hears_nothing().await);
+    client.expect([("RSET", "250 at last")]).await;
+}
+
+#[tokio::test]
+async fn recipients_can_decide_what_becomes_of_a_mail() {
+    let relay = TestRelay::builder()
+        .recipients(|address, times| match (address, times) {
+            ("first@b.c", 1) => Some((Step::AnyRcpt, Answer::reply("450 not yet"))),
+            ("late@b.c", _) => Some((Step::EndOfData, Answer::reply("554 no"))),
+            _ => None,
+        })
+        .start()
+        .await
+        .unwrap();
+    let mut client = Client::ready(&relay).await;
+    client
+        .expect([
+            ("MAIL FROM:<>", "250"),
+            ("RCPT TO:<a@b.c>", "250"),
+            ("RCPT TO:<first@b.c>", "450 not yet"),
+            ("RCPT TO:<first@b.c>", "250"),
+            ("RCPT TO:<late@b.c>", "250"),
+            ("DATA", "354"),
+            (".", "554 no"),
+            // The next transaction has other recipients.
+            ("MAIL FROM:<>", "250"),
+            ("RCPT TO:<first@b.c>", "250"),
+            ("DATA", "354"),
+            (".", "250"),
+        ])
+        .await;
+    assert_eq!(relay.mails().len(), 1);
+}

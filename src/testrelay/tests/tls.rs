@@ -4,7 +4,7 @@ use rustls::{AlertDescription, CertificateError, Error as TlsError, NamedGroup, 
 
 use super::client::{Client, showing, trusting, trusting_with};
 use crate::testrelay::{
-    Answer, Script, Step, TestRelay, Tls,
+    Answer, Oddity, Script, Step, TestRelay, Tls,
     ca::{Ca, Leaf},
 };
 
@@ -374,4 +374,31 @@ fn a_ca_tells_what_files_and_settings_need() {
         .map(|it| it.raw_serial().to_vec())
         .collect();
     assert_eq!(revoked, [leaf.raw_serial().to_vec()]);
+}
+
+#[tokio::test]
+async fn what_the_relay_sends_can_be_damaged_on_the_way() {
+    let ca = Ca::new("Test CA");
+    let tls = Tls::new(ca.server("localhost")).versions(&[&rustls::version::TLS13]);
+    let relay = TestRelay::builder()
+        .tls(tls.tampered(|record| {
+            if let [23, .., last] = record {
+                *last ^= 1;
+            }
+        }))
+        .start()
+        .await
+        .unwrap();
+    let error = upgrade(&relay, &ca).await.err().unwrap();
+    assert_eq!(why(&error), Some(&TlsError::DecryptError));
+}
+
+#[tokio::test]
+async fn a_broken_certificate_is_shown_all_the_same() {
+    let ca = Ca::new("Test CA");
+    let broken = ca.spoil(&ca.server("localhost"), Oddity::Truncated);
+    let relay = TestRelay::builder().tls(broken).start().await.unwrap();
+    let error = upgrade(&relay, &ca).await.err().unwrap();
+    let expected = TlsError::InvalidCertificate(CertificateError::BadEncoding);
+    assert_eq!(why(&error), Some(&expected));
 }
