@@ -31,7 +31,7 @@ pub struct RelayFailure {
     pub endpoint: RelayEndpoint,
     /// The reply that refused, where one did.
     pub reply: Option<Reply>,
-    /// The addresses that were tried, when none could be connected to.
+    /// The addresses that were tried in vain.
     pub connect_attempts: Vec<ConnectAttempt>,
     /// What was seen of a handshake that failed.
     pub tls: Option<Box<TlsEvidence>>,
@@ -65,9 +65,10 @@ impl RelayFailure {
 pub struct ConnectAttempt {
     /// The address.
     pub ip: IpAddr,
-    /// Why it could not be connected to.
-    pub reason: Reason,
-    /// How long it took to find out.
+    /// Why it could not be connected to. `None` where another address was
+    /// faster.
+    pub reason: Option<Reason>,
+    /// How long it was tried.
     pub elapsed: Duration,
 }
 

@@ -146,7 +146,7 @@ impl Dispatch {
             && let Err(error) = &result
             && error.is_stale()
         {
-            debug!(%error, "an idle connection was lost; trying a fresh one");
+            debug!(%error, "a connection that had rested failed; trying a fresh one");
             lease = lease.renew(&self.target, progress).await?;
             result = self.carry(lease.session(), progress).await;
         }

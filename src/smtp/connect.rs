@@ -31,6 +31,15 @@ const MAX_ADDRESSES: usize = 16;
 /// So many of them at the same time.
 const MAX_AT_A_TIME: usize = 8;
 
+/// A connection to one of several addresses.
+#[derive(Debug)]
+pub(super) struct Connected<S> {
+    pub(super) stream: S,
+    pub(super) ip: IpAddr,
+    /// The other addresses that were tried, in vain.
+    pub(super) others: Vec<ConnectAttempt>,
+}
+
 /// Connects to the first of `addresses` that lets us in, and closes what was
 /// begun with the others. What is not tried before the time runs out is not
 /// reported.
@@ -38,7 +47,7 @@ pub(super) async fn connect(
     addresses: Addresses,
     port: u16,
     limits: &TimeLimits,
-) -> Result<(TcpStream, IpAddr), Kind> {
+) -> Result<Connected<TcpStream>, Kind> {
     race(addresses, limits, |ip| dial(ip, port))
         .await
         .map_err(Kind::Connect)
@@ -48,7 +57,7 @@ async fn race<S, F>(
     addresses: Addresses,
     limits: &TimeLimits,
     dial: impl Fn(IpAddr) -> F,
-) -> Result<(S, IpAddr), Vec<ConnectAttempt>>
+) -> Result<Connected<S>, Vec<ConnectAttempt>>
 where
     F: Future<Output = io::Result<S>>,
 {
@@ -90,7 +99,11 @@ where
             Some((number, outcome)) = under_way.next() => {
                 let attempt = &mut attempts[number];
                 let reason = match outcome {
-                    Ok(Ok(stream)) => return Ok((stream, attempt.ip)),
+                    Ok(Ok(stream)) => {
+                        let ip = attempts.remove(number).ip;
+                        let others = attempts.into_iter().map(Attempt::overtaken).collect();
+                        return Ok(Connected { stream, ip, others });
+                    }
                     Ok(Err(error)) => reason(&error),
                     Err(_elapsed) => Reason::ConnectTimeout,
                 };
@@ -114,9 +127,19 @@ struct Attempt {
 impl Attempt {
     /// One that is still under way has found no answer.
     fn told(self) -> ConnectAttempt {
-        let (reason, elapsed) = self
-            .failed
-            .unwrap_or((Reason::ConnectTimeout, self.started.elapsed()));
+        let told = self.overtaken();
+        ConnectAttempt {
+            reason: told.reason.or(Some(Reason::ConnectTimeout)),
+            ..told
+        }
+    }
+
+    /// One that is still under way was slower than another.
+    fn overtaken(self) -> ConnectAttempt {
+        let (reason, elapsed) = match self.failed {
+            Some((reason, elapsed)) => (Some(reason), elapsed),
+            None => (None, self.started.elapsed()),
+        };
         ConnectAttempt {
             ip: self.ip,
             reason,
@@ -238,6 +261,15 @@ mod tests {
             addresses: Addresses,
             limits: &TimeLimits,
         ) -> Result<IpAddr, Vec<ConnectAttempt>> {
+            let connected = self.connect(addresses, limits).await?;
+            Ok(connected.ip)
+        }
+
+        async fn connect(
+            &self,
+            addresses: Addresses,
+            limits: &TimeLimits,
+        ) -> Result<Connected<IpAddr>, Vec<ConnectAttempt>> {
             let began = Instant::now();
             let dial = |ip: IpAddr| {
                 let elapsed = began.elapsed().as_millis();
@@ -260,9 +292,9 @@ mod tests {
                     outcome
                 }
             };
-            let (connected, ip) = race(addresses, limits, dial).await?;
-            assert_eq!(connected, ip);
-            Ok(ip)
+            let connected = race(addresses, limits, dial).await?;
+            assert_eq!(connected.stream, connected.ip);
+            Ok(connected)
         }
 
         fn dialled(&self) -> Vec<(String, u128)> {
@@ -332,6 +364,32 @@ mod tests {
             ("192.0.2.2", 350),
         ];
         assert_eq!(network.dialled(), when(&expected));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_wins_knows_of_those_that_were_tried_in_vain() {
+        let network = Network::new(&[
+            ("2001:db8::1", Refuse(100)),
+            ("192.0.2.1", Silence),
+            ("2001:db8::2", LetIn(5)),
+        ]);
+        let addresses = at(&["2001:db8::1", "2001:db8::2", "192.0.2.1"]);
+        let connected = network.connect(addresses, &TimeLimits::default()).await;
+        let told: Vec<_> = connected
+            .unwrap()
+            .others
+            .iter()
+            .map(|it| (it.ip.to_string(), it.reason, it.elapsed))
+            .collect();
+        let expected = [
+            ("2001:db8::1", Some(Reason::ConnectRefused), ms(100)),
+            // Overtaken.
+            ("192.0.2.1", None, ms(255)),
+        ];
+        assert_eq!(
+            told,
+            expected.map(|(ip, reason, time)| (ip.to_owned(), reason, time))
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -413,7 +471,7 @@ mod tests {
         ];
         assert_eq!(
             told,
-            expected.map(|(ip, reason, time)| (ip.to_owned(), reason, time))
+            expected.map(|(ip, reason, time)| (ip.to_owned(), Some(reason), time))
         );
     }
 
@@ -431,7 +489,7 @@ mod tests {
         assert_eq!(started.elapsed(), ms(700));
         let attempts = attempts.unwrap_err();
         let told: Vec<_> = attempts.iter().map(|it| (it.reason, it.elapsed)).collect();
-        let silent = |time| (Reason::ConnectTimeout, ms(time));
+        let silent = |time| (Some(Reason::ConnectTimeout), ms(time));
         assert_eq!(told, [silent(700), silent(450)]);
         assert_eq!(network.dialled().len(), 2);
     }
@@ -465,9 +523,9 @@ mod tests {
         assert_eq!(network.dialled(), []);
     }
 
-    fn reasons(outcome: Result<(TcpStream, IpAddr), Kind>) -> Vec<Reason> {
+    fn reasons(outcome: Result<Connected<TcpStream>, Kind>) -> Vec<Reason> {
         match outcome {
-            Err(Kind::Connect(attempts)) => attempts.iter().map(|a| a.reason).collect(),
+            Err(Kind::Connect(attempts)) => attempts.iter().filter_map(|a| a.reason).collect(),
             other => panic!("{other:?}"),
         }
     }
@@ -477,11 +535,18 @@ mod tests {
         let listener = TcpListener::bind((LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let addresses = vec![UNROUTABLE, LOCALHOST].into();
-        let (stream, ip) = connect(addresses, port, &TimeLimits::default())
+        let connected = connect(addresses, port, &TimeLimits::default())
             .await
             .unwrap();
-        assert_eq!(ip, LOCALHOST);
-        assert!(stream.nodelay().unwrap());
+        assert_eq!(connected.ip, LOCALHOST);
+        assert!(connected.stream.nodelay().unwrap());
+        let [other] = &connected.others[..] else {
+            panic!("{connected:?}");
+        };
+        assert_eq!(
+            (other.ip, other.reason),
+            (UNROUTABLE, Some(Reason::ConnectUnreachable))
+        );
     }
 
     #[tokio::test]
@@ -526,13 +591,13 @@ mod tests {
         let resolve = async || resolver.resolve(&host).await.unwrap();
         let mut at_ipv6 = Reason::ConnectUnreachable;
         if let Some(v6) = v6 {
-            let (_, ip) = connect(resolve().await, port, &limits).await.unwrap();
-            assert_eq!(ip, LOCALHOST_V6);
+            let connected = connect(resolve().await, port, &limits).await.unwrap();
+            assert_eq!(connected.ip, LOCALHOST_V6);
             drop(v6);
             at_ipv6 = Reason::ConnectRefused;
         }
-        let (_, ip) = connect(resolve().await, port, &limits).await.unwrap();
-        assert_eq!(ip, LOCALHOST);
+        let connected = connect(resolve().await, port, &limits).await.unwrap();
+        assert_eq!(connected.ip, LOCALHOST);
         drop(v4);
         let refused = connect(resolve().await, port, &limits).await;
         assert_eq!(reasons(refused), [at_ipv6, Reason::ConnectRefused]);
@@ -559,10 +624,10 @@ mod tests {
         let listener = TcpListener::bind((second, port)).await.unwrap();
         let started = Instant::now();
         let addresses = vec![LOCALHOST, second].into();
-        let (_, ip) = connect(addresses, port, &TimeLimits::default())
+        let connected = connect(addresses, port, &TimeLimits::default())
             .await
             .unwrap();
-        assert_eq!(ip, second);
+        assert_eq!(connected.ip, second);
         assert!(started.elapsed() >= ATTEMPT_DELAY);
         assert!(started.elapsed() < ms(5_000), "{:?}", started.elapsed());
         drop(listener);
@@ -584,8 +649,8 @@ mod tests {
             Ok(stream)
         };
         let limits = TimeLimits::default();
-        let (_winner, ip) = race(known.into(), &limits, dial).await.unwrap();
-        assert_eq!(ip, addresses[1].ip());
+        let winner = race(known.into(), &limits, dial).await.unwrap();
+        assert_eq!(winner.ip, addresses[1].ip());
         let (mut loser, _) = first.accept().await.unwrap();
         let end = timeout(ms(10_000), loser.read(&mut [0])).await.unwrap();
         assert_eq!(end.unwrap(), 0);

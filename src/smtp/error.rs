@@ -26,14 +26,16 @@ pub struct Error {
     pub(super) endpoint: RelayEndpoint,
     pub(super) origin: RelayOrigin,
     pub(super) recipients: Vec<RecipientResult>,
+    /// Those before or beside the address that was connected to.
+    pub(super) connect_attempts: Vec<ConnectAttempt>,
     pub(super) is_stale: bool,
 }
 
 impl Error {
-    /// Whether the connection was lost, or the relay ended it with 421, in a
-    /// transaction of which no octet of the message was written. Where the
-    /// connection had rested before, that says nothing about this mail: it may
-    /// be tried once more on a fresh one.
+    /// Whether the session failed, and not the mail: it was lost, ended with
+    /// 421, fell silent or out of step, in a transaction of which no octet of
+    /// the message was written. Where the connection had rested before, that
+    /// says nothing about this mail: it may be tried once more on a fresh one.
     pub fn is_stale(&self) -> bool {
         self.is_stale
     }
@@ -82,12 +84,30 @@ impl Halt {
         self.kind.reason(self.stage)
     }
 
-    /// Whether the connection is lost, or the relay says that it will be.
-    pub(super) fn is_loss(&self) -> bool {
+    /// Whether the session is at fault, which a fresh one may not be. What the
+    /// relay says about the mail is its answer, on whichever connection.
+    pub(super) fn is_of_the_session(&self) -> bool {
         match &self.kind {
-            Kind::Closed { .. } | Kind::Broken { .. } => true,
+            Kind::Closed { .. }
+            | Kind::Broken { .. }
+            | Kind::Tls(_)
+            | Kind::Timeout { .. }
+            | Kind::BadReply(_)
+            | Kind::Unexpected(_) => true,
             Kind::Refused { reply, .. } => reply.code == ReplyCode::CLOSING,
-            _ => false,
+            Kind::NoSuchHost(_)
+            | Kind::Dns(_)
+            | Kind::Connect(_)
+            | Kind::Silent { .. }
+            | Kind::Abandoned
+            | Kind::Foreign(_)
+            | Kind::StarttlsMissing { .. }
+            | Kind::Injected
+            | Kind::NoMechanism { .. }
+            | Kind::Scram { .. }
+            | Kind::ExtensionMissing(_)
+            | Kind::TooLarge { .. }
+            | Kind::Local(_) => false,
         }
     }
 

@@ -23,7 +23,6 @@ impl Error {
 
     /// The failure to report, still without remedies (`relay::remedy` adds
     /// them).
-    #[expect(clippy::boxed_local, reason = "errors travel boxed")]
     pub fn into_failure(self: Box<Self>) -> RelayFailure {
         let reason = self.reason();
         let summary = self.summary();
@@ -40,7 +39,7 @@ impl Error {
             remedies: Vec::new(),
             endpoint: self.endpoint,
             reply: None,
-            connect_attempts: Vec::new(),
+            connect_attempts: self.connect_attempts,
             tls: None,
             recipients: self.recipients,
             library_message,
@@ -273,7 +272,11 @@ fn telling(attempts: &[ConnectAttempt]) -> Reason {
         Reason::ConnectTimeout,
     ]
     .into_iter()
-    .find(|reason| attempts.iter().any(|attempt| attempt.reason == *reason))
+    .find(|reason| {
+        attempts
+            .iter()
+            .any(|attempt| attempt.reason == Some(*reason))
+    })
     .unwrap_or(Reason::ConnectUnreachable)
 }
 
@@ -300,9 +303,9 @@ fn connect_summary(relay: &str, attempts: &[ConnectAttempt]) -> String {
     for (index, attempt) in attempts.iter().enumerate() {
         let separator = if index == 0 { "" } else { ", " };
         let what = match attempt.reason {
-            Reason::ConnectRefused => "refused",
-            Reason::ConnectTimeout => "no answer",
-            Reason::ConnectionReset => "reset",
+            Some(Reason::ConnectRefused) => "refused",
+            Some(Reason::ConnectTimeout) | None => "no answer",
+            Some(Reason::ConnectionReset) => "reset",
             _ => "unreachable",
         };
         // Writing to a string cannot fail.
@@ -393,7 +396,7 @@ mod tests {
                 .iter()
                 .map(|reason| ConnectAttempt {
                     ip: [192, 0, 2, 1].into(),
-                    reason: *reason,
+                    reason: Some(*reason),
                     elapsed: Duration::ZERO,
                 })
                 .collect();

@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     Progress, Target, TimeLimits,
     command::Commands,
-    connect::connect,
+    connect::{Connected, connect},
     connection::Connection,
     ehlo::Extensions,
     error::{Error, Halt, Kind},
@@ -20,7 +20,7 @@ use super::{
     transaction::Standing,
 };
 use crate::report::{
-    self, RecipientResult, RelayEndpoint, RelayOrigin, Stage, Timings, TlsSession,
+    self, ConnectAttempt, RecipientResult, RelayEndpoint, RelayOrigin, Stage, Timings, TlsSession,
 };
 
 /// How long a farewell may take.
@@ -56,16 +56,27 @@ pub struct Session<IO = TcpStream> {
 struct Place {
     endpoint: RelayEndpoint,
     origin: RelayOrigin,
+    /// The addresses that were tried in vain before it was found.
+    others: Vec<ConnectAttempt>,
 }
 
 impl Session<TcpStream> {
     /// Connects, starts TLS as the target's mode has it, and authenticates.
     pub async fn open(target: &Target, progress: &Progress) -> Result<Self, Box<Error>> {
         let mut timings = Timings::default();
-        let (stream, ip) = reach(target, progress, &mut timings)
+        let Connected { stream, ip, others } = reach(target, progress, &mut timings)
             .await
             .map_err(|halt| Place::of(target, None).error(halt, Vec::new()))?;
-        Self::begin(stream, ip, target, progress, timings).await
+        match Self::begin(stream, ip, target, progress, timings).await {
+            Ok(mut session) => {
+                session.place.others = others;
+                Ok(session)
+            }
+            Err(mut error) => {
+                error.connect_attempts = others;
+                Err(error)
+            }
+        }
     }
 }
 
@@ -73,7 +84,7 @@ async fn reach(
     target: &Target,
     progress: &Progress,
     timings: &mut Timings,
-) -> Result<(TcpStream, IpAddr), Halt> {
+) -> Result<Connected<TcpStream>, Halt> {
     let limits = &target.limits;
     let step = Step::enter(progress, Stage::Resolve, limits.resolve);
     let started = Instant::now();
@@ -142,6 +153,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     pub fn resume(&mut self) -> bool {
         // What it cost to get here was the price of an earlier mail.
         self.timings = Timings::default();
+        self.place.others.clear();
         self.has_rested = true;
         self.is_usable && !self.connection.is_interrupted()
     }
@@ -186,7 +198,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     }
 
     pub(super) fn error(&self, halt: Halt, recipients: Vec<RecipientResult>) -> Box<Error> {
-        let is_stale = halt.is_loss() && !self.has_begun_message;
+        let is_stale = halt.is_of_the_session() && !self.has_begun_message;
         Box::new(Error {
             is_stale,
             ..*self.place.clone().error(halt, recipients)
@@ -204,6 +216,7 @@ impl Place {
                 ip,
             },
             origin: target.origin,
+            others: Vec::new(),
         }
     }
 
@@ -214,6 +227,7 @@ impl Place {
             endpoint: self.endpoint,
             origin: self.origin,
             recipients,
+            connect_attempts: self.others,
             is_stale: false,
         })
     }

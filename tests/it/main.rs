@@ -17,6 +17,7 @@ mod matrix;
 mod pool;
 mod raw_corpus;
 mod relays;
+mod remedies;
 mod round_trips;
 mod send_mail;
 mod service;

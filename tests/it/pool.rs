@@ -19,13 +19,21 @@ const TO: [&str; 1] = ["bob@example.net"];
 /// A service with one relay, reached in plaintext, with these settings of its
 /// pool.
 async fn service(relay: &TestRelay, pool: &str) -> Service {
+    service_with(relay, &format!("pool = {{ {pool} }}\n")).await
+}
+
+/// As above, with more settings of any kind.
+async fn service_with(relay: &TestRelay, settings: &str) -> Service {
     Service::start(&format!(
         "[relays.primary]\nhost = \"127.0.0.1\"\nport = {}\ntls.mode = \"plaintext\"\n\
-         pool = {{ {pool} }}\n",
+         {settings}",
         relay.port()
     ))
     .await
 }
+
+/// Short, for relays that fall silent.
+const LIMITS: &str = "limits = { mail = \"300ms\", rcpt = \"300ms\", data = \"300ms\" }\n";
 
 async fn scripted(script: Script) -> TestRelay {
     TestRelay::builder().script(script).start().await.unwrap()
@@ -288,6 +296,33 @@ async fn a_warm_connection_lost_before_the_message_is_replaced_without_a_word() 
             assert_eq!(relay.counters().connections, 2, "{step:?}, {number}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_warm_connection_that_makes_no_sense_before_the_message_is_replaced_too() {
+    let nonsense = [
+        Answer::stall(),
+        Answer::raw(&b"what\r\n"[..]),
+        Answer::reply("334 what"),
+    ];
+    for step in [Step::AnyMail, Step::AnyRcpt, Step::Data] {
+        for (number, answer) in nonsense.iter().enumerate() {
+            let relay = scripted(Script::new().nth(2, step, answer.clone())).await;
+            let service = service_with(&relay, LIMITS).await;
+            let sessions = send(&service, 2).await;
+            assert!(!sessions[1].reused, "{step:?}, {number}");
+            assert_eq!(relay.counters().connections, 2, "{step:?}, {number}");
+            assert_eq!(relay.mails().len(), 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn silence_on_a_fresh_connection_is_a_failure() {
+    let relay = scripted(Script::new().once(Step::AnyMail, Answer::stall())).await;
+    let service = service_with(&relay, LIMITS).await;
+    assert_eq!(failure(&service).await.reason(), Reason::ReplyTimeout);
+    assert_eq!(relay.counters().connections, 1);
 }
 
 #[tokio::test]

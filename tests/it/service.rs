@@ -19,11 +19,20 @@ pub(crate) struct Service {
 impl Service {
     /// Starts with a configuration in TOML.
     pub(crate) async fn start(toml: &str) -> Self {
+        Self::start_with(toml, &[]).await
+    }
+
+    /// As above, with settings as `--set` takes them.
+    pub(crate) async fn start_with(toml: &str, overrides: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("posthaste.toml");
         std::fs::write(&file, toml).unwrap();
         let config = config::load(&Sources {
             file: Some(file),
+            overrides: overrides
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
             ..Sources::default()
         })
         .unwrap_or_else(|error| panic!("{error}\n{toml}"));

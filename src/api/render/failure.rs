@@ -59,7 +59,7 @@ fn remedy(remedy: &report::Remedy) -> pb::Remedy {
 fn attempt(attempt: &report::ConnectAttempt) -> pb::ConnectAttempt {
     pb::ConnectAttempt {
         ip_address: attempt.ip.to_string(),
-        reason: attempt.reason as i32,
+        reason: attempt.reason.map_or(0, |reason| reason as i32),
         elapsed: Some(duration(attempt.elapsed)),
     }
 }

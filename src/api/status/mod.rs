@@ -29,6 +29,14 @@ const MAX_MESSAGE_BYTES: usize = 512;
 /// A client told to wait longer should not wait at all, and report instead.
 const MAX_PUSHBACK_MILLIS: i64 = 10_000;
 
+/// Where the page of each reason is: in the repository, at its address where
+/// the package has one.
+const PAGES: &str = if env!("CARGO_PKG_REPOSITORY").is_empty() {
+    "docs/failures"
+} else {
+    concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/failures")
+};
+
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 impl From<pb::SendError> for Status {
@@ -81,7 +89,9 @@ fn rpc_status(message: String, error: pb::SendError) -> rpc::Status {
         domain: DOMAIN.to_owned(),
         metadata: error.metadata.into_iter().collect::<HashMap<_, _>>(),
     };
+    let help = error.failure.is_some().then(|| help(&info.reason));
     let mut details = vec![pack(&info, "google.rpc.ErrorInfo")];
+    details.extend(help.map(|help| pack(&help, "google.rpc.Help")));
     details.extend(resource.map(|resource| pack(&resource, "google.rpc.ResourceInfo")));
     details.extend(error.retry_after.map(|delay| {
         let retry = rpc::RetryInfo {
@@ -133,6 +143,15 @@ fn resource(error: &pb::SendError, message: &str) -> Option<rpc::ResourceInfo> {
         owner: String::new(),
         description: message.to_owned(),
     })
+}
+
+fn help(reason: &str) -> rpc::Help {
+    rpc::Help {
+        links: vec![rpc::help::Link {
+            description: "What it means, and how to fix it".to_owned(),
+            url: format!("{PAGES}/{reason}.md"),
+        }],
+    }
 }
 
 fn pushback(delay: &prost_types::Duration) -> i64 {

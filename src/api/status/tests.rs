@@ -134,9 +134,12 @@ fn every_detail_arrives_and_comes_back() {
         [
             "type.googleapis.com/google.rpc.ErrorInfo",
             "type.googleapis.com/posthaste.v1.RelayFailure",
+            "type.googleapis.com/google.rpc.Help",
             "type.googleapis.com/google.rpc.RetryInfo",
         ]
     );
+    let help = rpc::Help::decode(details.details[2].value.as_slice()).unwrap();
+    assert_eq!(help.links[0].url, "docs/failures/DEFERRED.md");
     let info = rpc::ErrorInfo::decode(details.details[0].value.as_slice()).unwrap();
     assert_eq!(
         (info.domain.as_str(), info.reason.as_str()),
@@ -413,7 +416,7 @@ prop_compose! {
     ) -> RelayFailure {
         let connect_attempts = attempts.into_iter().map(|ip| ConnectAttempt {
             ip: IpAddr::V6(Ipv6Addr::from_bits(ip)),
-            reason: Reason::ConnectTimeout,
+            reason: Some(Reason::ConnectTimeout),
             elapsed: Duration::MAX,
         });
         RelayFailure {

@@ -1,12 +1,13 @@
 //! Sessions that begin with a relay that answers anything at any point.
 
+use hickory_resolver::{Hosts, net::NetError};
 use tokio::net::TcpListener;
 
 use super::*;
 use crate::{
     report::{Confidence, Reason},
     smtp::{
-        Session,
+        Resolver, Session,
         fixture::{but, lines, open, plain, refusal, seconds, serve, target, usual},
     },
     testrelay::{Answer, Builder, Script, Step as At, TestRelay},
@@ -215,6 +216,30 @@ async fn an_ehlo_name_that_is_none_is_our_fault() {
     let error = open(io, &target).await.unwrap_err();
     assert_eq!(error.reason(), Reason::LocalConfig);
     assert_eq!(peer.lines().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn addresses_that_failed_are_told_also_when_another_let_us_in() {
+    let relay = TestRelay::start().await.unwrap();
+    // Nothing but loopback has a route to it.
+    let file = "255.255.255.255 mail.example.com\n127.0.0.1 mail.example.com\n";
+    let mut hosts = Hosts::default();
+    hosts.read_hosts_conf(file.as_bytes()).unwrap();
+    let target = Target {
+        port: relay.port(),
+        resolver: Resolver::configured(Err(NetError::Message("no name server")), hosts),
+        ..target(TlsMode::Plaintext)
+    };
+    let progress = Progress::default();
+    relay.play(Script::new().at(At::Greeting, Answer::reply("554 5.7.1 no")));
+    let error = Session::open(&target, &progress).await.unwrap_err();
+    let failure = error.into_failure();
+    assert_eq!(failure.reason, Reason::BannerRejected);
+    let [attempt] = failure.connect_attempts[..] else {
+        panic!("{failure:?}");
+    };
+    assert_eq!(attempt.ip.to_string(), "255.255.255.255");
+    assert_eq!(attempt.reason, Some(Reason::ConnectUnreachable));
 }
 
 #[tokio::test]

@@ -594,22 +594,27 @@ async fn a_session_that_ended_while_it_rested_is_not_taken_up_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_loss_before_the_message_is_told_from_every_other_failure() {
+async fn a_fault_of_the_session_before_the_message_is_told_from_the_mails_own() {
     let bye = || Answer::reply("421 4.3.2 bye");
     for (at, answer, is_stale) in [
         (At::AnyMail, bye().then(Answer::close()), true),
         (At::AnyMail, Answer::close(), true),
         (At::AnyMail, bye(), true),
         (At::AnyMail, Answer::reply("450 4.2.0 later"), false),
-        (At::AnyMail, Answer::reply("354 what"), false),
-        (At::AnyMail, Answer::raw(&b"what\r\n"[..]), false),
-        (At::AnyMail, Answer::stall(), false),
+        (At::AnyMail, Answer::reply("354 what"), true),
+        (At::AnyMail, Answer::raw(&b"what\r\n"[..]), true),
+        (At::AnyMail, Answer::stall(), true),
         (At::AnyRcpt, Answer::close(), true),
         (At::AnyRcpt, bye(), true),
         (At::AnyRcpt, Answer::reply("550 5.1.1 no"), false),
         (At::Data, bye().then(Answer::close()), true),
         (At::Data, Answer::close(), true),
+        (At::Data, Answer::reply("250 what"), true),
+        (At::Data, Answer::stall(), true),
+        (At::Data, Answer::reply("451 4.3.0 later"), false),
         (At::Data, Answer::usual().then(Answer::close()), false),
+        (At::EndOfData, Answer::stall(), false),
+        (At::EndOfData, Answer::raw(&b"what\r\n"[..]), false),
         (At::EndOfData, bye().then(Answer::close()), false),
         (At::EndOfData, Answer::close(), false),
     ] {
