@@ -12,7 +12,7 @@ use super::{
 use crate::{
     mail::{Broken, Rule},
     relay::{Refusal, TlsOption},
-    report::{Reason, RelayFailure},
+    report::{Acceptance, Class, Reason, RelayFailure, Retry},
     sender::SendError,
 };
 
@@ -165,97 +165,12 @@ fn relay_failure(failure: &RelayFailure) -> pb::SendError {
 /// relay's refusal of our login is never UNAUTHENTICATED, or callers would
 /// renew their own credentials.
 fn code(reason: Reason) -> Code {
-    #[allow(clippy::enum_glob_use, reason = "the table names all of them")]
-    use Reason::*;
-
-    match reason {
-        DnsTemporary
-        | ConnectRefused
-        | ConnectTimeout
-        | ConnectUnreachable
-        | ConnectionClosed
-        | ConnectionReset
-        | BannerTimeout
-        | ReplyTimeout
-        | StarttlsRefusedTemporary
-        | ServerInternalError
-        | HandshakeTimeout
-        | HandshakeClosed
-        | HandshakeReset
-        | Corrupted
-        | AuthTemporary
-        | Deferred
-        | RelayClosing
-        | ConnectionLost
-        | LocalStore => Code::Unavailable,
-        OutcomeUnknown => Code::Unknown,
-        DeadlineExceeded => Code::DeadlineExceeded,
-        LocalInternal => Code::Internal,
-        DnsNotFound
-        | PlaintextOnTlsPort
-        | TlsOnPlaintextPort
-        | NotSmtp
-        | NotTls
-        | BannerRejected
-        | EhloRejected
-        | ReplyMalformed
-        | ReplyTooLarge
-        | StarttlsNotOffered
-        | StarttlsStripped
-        | StarttlsRefused
-        | StarttlsInjection
-        | StarttlsNoTls
-        | NoCommonVersion
-        | NoCommonCipher
-        | NoCommonGroup
-        | NoCommonSignature
-        | VersionIntolerant
-        | HelloTooLarge
-        | HandshakeRefused
-        | SniRejected
-        | AccessDenied
-        | AlpnRejected
-        | PskRequired
-        | DowngradeDetected
-        | ProtocolViolation
-        | CertExpired
-        | CertNotYetValid
-        | CertNameMismatch
-        | SmtpIntercepted
-        | CertNoSan
-        | CertSelfSigned
-        | CertIncompleteChain
-        | CertUntrustedRoot
-        | CertUnknownIssuer
-        | CertRevoked
-        | CertWrongPurpose
-        | CertCaAsLeaf
-        | CertWeakSignature
-        | CertWeakKey
-        | CertUnsupportedSignature
-        | CertUnsupportedVersion
-        | CertUnknownCriticalExtension
-        | CertBadSignature
-        | CertMalformed
-        | CertMissing
-        | CertPinMismatch
-        | CertConstraintViolated
-        | CertRevocationUnknown
-        | ClientCertRequired
-        | ClientCertRejected
-        | AuthRejected
-        | AuthRequired
-        | AuthMechanism
-        | AuthToken
-        | AuthUnproven
-        | SenderRejected
-        | RecipientsRejected
-        | MessageRejected
-        | MessageTooLarge
-        | ExtensionMissing
-        | LocalTrustStore
-        | LocalClock
-        | LocalConfig => Code::FailedPrecondition,
+    match (reason.class(), reason.acceptance(), reason.retry()) {
+        (_, Acceptance::Unknown, _) => Code::Unknown,
+        (Class::Deadline, ..) => Code::DeadlineExceeded,
+        (Class::Defect, ..) => Code::Internal,
+        (_, Acceptance::None, Retry::Later) => Code::Unavailable,
+        (_, Acceptance::None, Retry::AfterFix | Retry::Never) => Code::FailedPrecondition,
     }
 }
 
@@ -264,10 +179,7 @@ mod tests {
     use strum::IntoEnumIterator as _;
 
     use super::*;
-    use crate::{
-        report::{Acceptance, Retry},
-        smtp,
-    };
+    use crate::smtp;
 
     #[test]
     fn a_machine_retries_only_where_nothing_was_accepted_and_time_may_help() {

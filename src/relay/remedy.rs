@@ -1,7 +1,7 @@
 //! What to do about a failure, with the setting that would do it.
 
 use crate::{
-    report::{Action, Party, RelayFailure, RelayOrigin, Remedy, Stage, TlsMode},
+    report::{Action, Confidence, Party, RelayFailure, RelayOrigin, Remedy, Stage, TlsMode},
     smtp::{Host, Target},
 };
 
@@ -179,14 +179,21 @@ impl Advisor<'_> {
                 ),
                 renew("Install a certificate that is valid now."),
             ],
+            CertNameMismatch | SmtpIntercepted
+                if self.failure.confidence == Confidence::Ambiguous =>
+            {
+                vec![
+                    self.who_answers(),
+                    self.set_server_name(
+                        "If it is the relay by another name, use one that the certificate carries.",
+                    ),
+                ]
+            }
             CertNameMismatch => vec![
                 self.set_server_name("Use a name that the certificate carries."),
                 renew("Install a certificate that carries the relay's name."),
             ],
-            SmtpIntercepted => vec![operator(
-                Action::CheckNetwork,
-                "Somebody else answers: ask the hosting provider whether it redirects SMTP.".into(),
-            )],
+            SmtpIntercepted => vec![self.who_answers()],
             CertNoSan => vec![renew(
                 "Issue the certificate again with a subject alternative name: a common name alone \
                  is not enough.",
@@ -345,6 +352,17 @@ impl Advisor<'_> {
             summary,
             setting,
         }
+    }
+
+    fn who_answers(&self) -> Remedy {
+        operator(
+            Action::CheckNetwork,
+            format!(
+                "Ask who runs the network whether it redirects SMTP to another server: hosting \
+                 providers do so on ports 25 and 587. What answers may not be {}.",
+                self.target.host
+            ),
+        )
     }
 
     fn use_mode(&self, mode: TlsMode) -> Remedy {

@@ -13,7 +13,7 @@ mod tls;
 
 pub use check::{Check, Enumeration, Port, Walked, Warning, WarningCode};
 pub use failure::{Acceptance, Confidence, ConnectAttempt, Fault, RelayFailure, Retry};
-pub use reason::{Reason, RelayOrigin};
+pub use reason::{Class, Reason, RelayOrigin};
 pub use remedy::{Action, Party, Remedy};
 pub use reply::{EnhancedStatusCode, RecipientResult, RecipientState, Reply, ReplyCode};
 pub use session::{RelayEndpoint, Session, Timings};

@@ -1,8 +1,12 @@
-//! Why a relay did not take a mail.
+//! Why a relay did not take a mail. What each reason means for the caller
+//! stands in one table, in `table`.
+
+mod table;
 
 use strum::{EnumIter, IntoStaticStr};
 
 use super::{Acceptance, Fault, Retry};
+pub use table::Class;
 
 /// Why a relay did not take a mail. The numbers are those of
 /// `RelayFailure.Reason` in `failure.proto`, which documents each value.
@@ -117,197 +121,44 @@ pub enum RelayOrigin {
     Custom,
 }
 
-impl RelayOrigin {
-    fn owner(self) -> Fault {
-        match self {
-            Self::Configured => Fault::Operator,
-            Self::Custom => Fault::Caller,
-        }
-    }
-}
-
 impl Reason {
     /// The name on the wire, such as `CERT_EXPIRED`.
     pub fn name(self) -> &'static str {
         self.into()
     }
 
+    /// What it is about.
+    pub fn class(self) -> Class {
+        self.row().class
+    }
+
     /// Who has to act.
     pub fn fault(self, origin: RelayOrigin) -> Fault {
-        #[allow(clippy::enum_glob_use, reason = "the table names nearly all of them")]
-        use Reason::*;
-
-        match self {
-            DnsNotFound | PlaintextOnTlsPort | TlsOnPlaintextPort | NotSmtp | EhloRejected
-            | SniRejected | ClientCertRequired | ClientCertRejected | AuthRejected
-            | AuthRequired | AuthMechanism | AuthToken | CertUntrustedRoot | CertPinMismatch => {
-                origin.owner()
-            }
-            DnsTemporary | ConnectTimeout | ConnectUnreachable | ConnectionReset
-            | HandshakeReset | HandshakeTimeout | Corrupted | HelloTooLarge | ConnectionLost
-            | SmtpIntercepted | StarttlsStripped => Fault::Network,
-            ConnectRefused
-            | ConnectionClosed
-            | NotTls
-            | BannerTimeout
-            | BannerRejected
-            | ReplyMalformed
-            | ReplyTooLarge
-            | ReplyTimeout
-            | StarttlsNotOffered
-            | StarttlsRefusedTemporary
-            | StarttlsRefused
-            | StarttlsNoTls
-            | NoCommonVersion
-            | NoCommonCipher
-            | NoCommonGroup
-            | NoCommonSignature
-            | VersionIntolerant
-            | HandshakeRefused
-            | AccessDenied
-            | ServerInternalError
-            | AlpnRejected
-            | PskRequired
-            | HandshakeClosed
-            | ProtocolViolation
-            | CertExpired
-            | CertNotYetValid
-            | CertNameMismatch
-            | CertNoSan
-            | CertSelfSigned
-            | CertIncompleteChain
-            | CertUnknownIssuer
-            | CertRevoked
-            | CertWrongPurpose
-            | CertCaAsLeaf
-            | CertWeakSignature
-            | CertWeakKey
-            | CertUnsupportedSignature
-            | CertUnsupportedVersion
-            | CertUnknownCriticalExtension
-            | CertBadSignature
-            | CertMalformed
-            | CertMissing
-            | CertConstraintViolated
-            | CertRevocationUnknown
-            | AuthTemporary
-            | Deferred
-            | RelayClosing
-            | ExtensionMissing
-            | OutcomeUnknown => Fault::Relay,
-            SenderRejected | RecipientsRejected | MessageRejected | MessageTooLarge
-            | DeadlineExceeded => Fault::Caller,
-            StarttlsInjection | DowngradeDetected | AuthUnproven => Fault::PossibleAttack,
-            LocalTrustStore | LocalClock | LocalConfig | LocalInternal | LocalStore => {
-                Fault::Operator
-            }
-        }
+        self.row().blame.of(origin)
     }
 
     /// Whether sending the same mail again may help.
     pub fn retry(self) -> Retry {
-        #[allow(clippy::enum_glob_use, reason = "the table names nearly all of them")]
-        use Reason::*;
-
-        match self {
-            DnsTemporary
-            | ConnectRefused
-            | ConnectTimeout
-            | ConnectUnreachable
-            | ConnectionClosed
-            | ConnectionReset
-            | BannerTimeout
-            | ReplyTimeout
-            | StarttlsRefusedTemporary
-            | ServerInternalError
-            | HandshakeTimeout
-            | HandshakeClosed
-            | HandshakeReset
-            | Corrupted
-            | AuthTemporary
-            | Deferred
-            | RelayClosing
-            | ConnectionLost
-            | DeadlineExceeded
-            | LocalStore => Retry::Later,
-            SenderRejected | RecipientsRejected | MessageRejected | MessageTooLarge
-            | OutcomeUnknown => Retry::Never,
-            DnsNotFound
-            | PlaintextOnTlsPort
-            | TlsOnPlaintextPort
-            | NotSmtp
-            | NotTls
-            | BannerRejected
-            | EhloRejected
-            | ReplyMalformed
-            | ReplyTooLarge
-            | StarttlsNotOffered
-            | StarttlsStripped
-            | StarttlsRefused
-            | StarttlsInjection
-            | StarttlsNoTls
-            | NoCommonVersion
-            | NoCommonCipher
-            | NoCommonGroup
-            | NoCommonSignature
-            | VersionIntolerant
-            | HelloTooLarge
-            | HandshakeRefused
-            | SniRejected
-            | AccessDenied
-            | AlpnRejected
-            | PskRequired
-            | DowngradeDetected
-            | ProtocolViolation
-            | CertExpired
-            | CertNotYetValid
-            | CertNameMismatch
-            | SmtpIntercepted
-            | CertNoSan
-            | CertSelfSigned
-            | CertIncompleteChain
-            | CertUntrustedRoot
-            | CertUnknownIssuer
-            | CertRevoked
-            | CertWrongPurpose
-            | CertCaAsLeaf
-            | CertWeakSignature
-            | CertWeakKey
-            | CertUnsupportedSignature
-            | CertUnsupportedVersion
-            | CertUnknownCriticalExtension
-            | CertBadSignature
-            | CertMalformed
-            | CertMissing
-            | CertPinMismatch
-            | CertConstraintViolated
-            | CertRevocationUnknown
-            | ClientCertRequired
-            | ClientCertRejected
-            | AuthRejected
-            | AuthRequired
-            | AuthMechanism
-            | AuthToken
-            | AuthUnproven
-            | ExtensionMissing
-            | LocalTrustStore
-            | LocalClock
-            | LocalConfig
-            | LocalInternal => Retry::AfterFix,
-        }
+        self.row().retry
     }
 
     /// Whether the relay may have the mail.
     pub fn acceptance(self) -> Acceptance {
-        match self {
-            Self::OutcomeUnknown => Acceptance::Unknown,
-            _ => Acceptance::None,
-        }
+        self.row().acceptance
+    }
+
+    /// The result type of SMTP TLS Reporting that it falls under (RFC 8460
+    /// section 4.3), such as `certificate-expired`. `None` when it is not
+    /// about TLS, or nothing that the relay could be told.
+    pub fn tls_rpt_result_type(self) -> Option<&'static str> {
+        self.row().tls_rpt
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use strum::IntoEnumIterator as _;
+
     use super::*;
 
     #[test]
@@ -318,9 +169,22 @@ mod tests {
 
     #[test]
     fn only_an_unknown_outcome_may_have_been_accepted() {
-        assert_eq!(Reason::OutcomeUnknown.acceptance(), Acceptance::Unknown);
-        assert_eq!(Reason::OutcomeUnknown.retry(), Retry::Never);
-        assert_eq!(Reason::ConnectionLost.acceptance(), Acceptance::None);
+        for reason in Reason::iter() {
+            let unknown = reason == Reason::OutcomeUnknown;
+            assert_eq!(reason.acceptance() == Acceptance::Unknown, unknown);
+        }
+    }
+
+    /// Nothing but the mail itself, or that the relay may have it, makes
+    /// sending it again wrong for ever.
+    #[test]
+    fn a_mail_is_given_up_only_for_itself() {
+        for reason in Reason::iter() {
+            let fault = reason.fault(RelayOrigin::Configured);
+            let refused = reason.class() == Class::Mail && fault == Fault::Caller;
+            let never = refused || reason == Reason::OutcomeUnknown;
+            assert_eq!(reason.retry() == Retry::Never, never, "{reason:?}");
+        }
     }
 
     #[test]
@@ -333,5 +197,41 @@ mod tests {
             Reason::AuthRejected.fault(RelayOrigin::Custom),
             Fault::Caller
         );
+    }
+
+    /// What may be an attack must not be tried again by a machine.
+    #[test]
+    fn an_attack_gets_no_second_try() {
+        for reason in Reason::iter() {
+            if reason.fault(RelayOrigin::Custom) == Fault::PossibleAttack {
+                assert_eq!(reason.retry(), Retry::AfterFix, "{reason:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_that_is_about_tls_has_a_result_type() {
+        for reason in Reason::iter() {
+            let about_tls = match reason.class() {
+                Class::Starttls | Class::Negotiation | Class::Certificate | Class::Identity => true,
+                Class::Port => reason != Reason::NotSmtp,
+                _ => false,
+            };
+            assert_eq!(
+                reason.tls_rpt_result_type().is_some(),
+                about_tls,
+                "{reason:?}"
+            );
+        }
+        for (reason, told) in [
+            (Reason::StarttlsNotOffered, "starttls-not-supported"),
+            (Reason::StarttlsRefused, "starttls-not-supported"),
+            (Reason::CertNoSan, "certificate-host-mismatch"),
+            (Reason::CertExpired, "certificate-expired"),
+            (Reason::CertConstraintViolated, "certificate-not-trusted"),
+            (Reason::NoCommonVersion, "validation-failure"),
+        ] {
+            assert_eq!(reason.tls_rpt_result_type(), Some(told));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use strum::{Display, EnumIter, EnumString, VariantNames};
 
-use super::{Confidence, Reason};
+use super::{Confidence, Reason, Reply};
 
 /// When TLS starts on a connection to a relay.
 #[derive(
@@ -164,8 +164,8 @@ pub struct TlsEvidence {
     pub flaws: Vec<Flaw>,
     /// Where the trust anchors came from: `system`, `bundled` or `file`.
     pub trust_source: &'static str,
-    /// The result type of SMTP TLS Reporting (RFC 8460 section 4.3).
-    pub tls_rpt_result_type: Option<&'static str>,
+    /// The relay's go-ahead, where TLS began by STARTTLS.
+    pub starttls_reply: Option<Reply>,
 }
 
 /// One handshake that a probe tried, and what came of it.

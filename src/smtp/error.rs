@@ -5,7 +5,9 @@ use std::{fmt, io, time::Duration};
 use hickory_resolver::net::NetError;
 
 use super::{
+    Host,
     auth::{Fault, Mechanism},
+    prelude::Prelude,
     reply::BadReply,
 };
 use crate::{
@@ -82,6 +84,14 @@ impl Halt {
 
     pub(super) fn reason(&self) -> Reason {
         self.kind.reason(self.stage)
+    }
+
+    /// With what the relay at `host` had said before TLS, where that failed.
+    pub(super) fn after(mut self, prelude: Prelude, host: &Host) -> Self {
+        if let Kind::Tls(error) = &mut self.kind {
+            prelude.explain(host, error);
+        }
+        self
     }
 
     /// Whether the session is at fault, which a fresh one may not be. What the

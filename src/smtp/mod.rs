@@ -24,6 +24,7 @@ mod fixture;
 mod host;
 mod limits;
 mod opening;
+mod prelude;
 mod progress;
 mod reply;
 mod resolve;

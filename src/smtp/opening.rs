@@ -1,7 +1,7 @@
 //! From a fresh connection to a session that is ready: greeting, EHLO,
 //! STARTTLS, AUTH.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, str::FromStr as _, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -9,17 +9,18 @@ use tokio::{
 };
 
 use super::{
-    Progress, Target, auth,
+    Host, Progress, Target, auth,
     command::{Commands, EhloName},
     connection::Connection,
     ehlo::{self, Extensions},
     error::{Foreign, Halt, Kind, Local},
     failure::refusal,
+    prelude::Prelude,
     reply::BadReply,
     step::Step,
     stream::Stream,
 };
-use crate::report::{Reply, Stage, Timings, TlsMode, TlsSession};
+use crate::report::{Reason, Reply, Stage, Timings, TlsMode, TlsSession};
 
 /// The handshake keeps its time limit itself, and can say more about it.
 const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
@@ -36,6 +37,14 @@ pub(super) struct Opening<'a> {
     pub(super) ip: IpAddr,
     pub(super) timings: Timings,
     pub(super) tls: Option<TlsSession>,
+}
+
+/// What came of the part in plaintext.
+enum Begun {
+    /// The session goes on in plaintext.
+    Plain(Extensions),
+    /// The relay waits for TLS to begin.
+    Tls(Prelude),
 }
 
 impl Opening<'_> {
@@ -60,8 +69,11 @@ impl Opening<'_> {
                 let mut connection = Connection::new(Stream::Plain(io));
                 let outcome = self.begin_plain(&mut connection, &name).await;
                 match or_leave(&mut connection, outcome)? {
-                    Some(extensions) => (connection, extensions),
-                    None => self.change_to_tls(connection, &name).await?,
+                    Begun::Plain(extensions) => (connection, extensions),
+                    Begun::Tls(prelude) => {
+                        let changed = self.change_to_tls(connection, &name).await;
+                        changed.map_err(|halt| halt.after(prelude, &self.target.host))?
+                    }
                 }
             }
         };
@@ -76,26 +88,34 @@ impl Opening<'_> {
         name: &EhloName,
     ) -> Result<(Reply, Extensions), Halt> {
         let greeting = self.greeting(connection).await?;
-        let extensions = self.ehlo(connection, name).await?;
+        let extensions = self.ehlo(connection, name).await.map_err(|halt| {
+            match halt.reason() {
+                // FTP greets with 220 too (RFC 959 section 5.4).
+                Reason::EhloRejected if is_ftp(&greeting) => {
+                    Halt::new(halt.stage, Kind::Foreign(Foreign::Protocol("FTP")))
+                }
+                _ => halt,
+            }
+        })?;
         Ok((greeting, extensions))
     }
 
-    /// The part in plaintext. `None` when the relay waits for TLS to begin;
-    /// what it offers is then forgotten (RFC 3207 section 4.2).
+    /// The part in plaintext. Where TLS begins, what the relay offers is
+    /// forgotten (RFC 3207 section 4.2).
     async fn begin_plain<IO: AsyncRead + AsyncWrite + Unpin>(
         &self,
         connection: &mut Connection<IO>,
         name: &EhloName,
-    ) -> Result<Option<Extensions>, Halt> {
+    ) -> Result<Begun, Halt> {
         let (greeting, extensions) = self.introduce(connection, name).await?;
         let mode = self.target.mode;
         if mode == TlsMode::Plaintext {
-            return Ok(Some(extensions));
+            return Ok(Begun::Plain(extensions));
         }
         let step = Step::enter(self.progress, Stage::Starttls, self.target.limits.starttls);
         if !extensions.starttls {
             if !mode.requires_tls() {
-                return Ok(Some(extensions));
+                return Ok(Begun::Plain(extensions));
             }
             return Err(step.halt(Kind::StarttlsMissing {
                 stripped: extensions.has_overwritten_keyword()
@@ -104,7 +124,10 @@ impl Opening<'_> {
         }
         let reply = connection.ask(&Commands::starttls(), &step).await?;
         if reply.code.value() == 220 {
-            Ok(None)
+            Ok(Begun::Tls(Prelude {
+                greeting,
+                go_ahead: reply,
+            }))
         } else {
             // Whatever else it is, TLS does not begin (RFC 3207 section 4).
             Err(step.halt(Kind::Refused {
@@ -253,6 +276,17 @@ pub(super) fn refused(step: &Step<'_>, reply: Reply) -> Halt {
     } else {
         Kind::Unexpected(reply)
     })
+}
+
+/// Whether a greeting names a server of FTP, such as `(vsFTPd 3.0.5)`. In the
+/// name of the host it says nothing.
+fn is_ftp(greeting: &Reply) -> bool {
+    let text = greeting.lines.join(" ").to_ascii_lowercase();
+    let is_host = |word: &str| Host::from_str(word).is_ok() && word.contains('.');
+    !text.contains("smtp")
+        && text
+            .split_ascii_whitespace()
+            .any(|word| (word.contains("ftp") && !is_host(word)) || word == "filezilla")
 }
 
 /// What `octets`, which should begin a greeting, begin instead.

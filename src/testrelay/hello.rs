@@ -29,6 +29,16 @@ pub struct ClientHello {
     pub extensions: Vec<u16>,
 }
 
+impl ClientHello {
+    /// The ClientHello that `wire` starts with. `None` when it is no whole one.
+    pub fn read(wire: &[u8]) -> Option<Self> {
+        match parse(wire) {
+            Parsed::Hello(hello) => Some(*hello),
+            Parsed::Incomplete | Parsed::NotOne => None,
+        }
+    }
+}
+
 /// What a buffer holds.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Parsed {

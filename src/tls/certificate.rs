@@ -8,14 +8,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use aws_lc_rs::{
-    digest::{SHA256, digest},
-    signature::{
-        RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
-        RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-        RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY, UnparsedPublicKey,
-    },
-};
+use aws_lc_rs::digest::{SHA256, digest};
 use x509_parser::{
     certificate::X509Certificate,
     extensions::{GeneralName, ParsedExtension},
@@ -23,7 +16,11 @@ use x509_parser::{
     time::ASN1Time,
 };
 
-use super::{algorithm, dn, pin::KeyPin, policy};
+use super::{
+    algorithm, dn,
+    pin::KeyPin,
+    signature::{self, Signature},
+};
 use crate::report::Certificate;
 
 /// The certificate, when it is one and nothing comes behind it.
@@ -81,31 +78,8 @@ pub(super) fn key_pin(certificate: &X509Certificate<'_>) -> KeyPin {
 /// sides does not make it so: a private CA may have signed a certificate that
 /// has the CA's own name.
 pub(super) fn is_self_signed(certificate: &X509Certificate<'_>) -> bool {
-    if certificate.issuer().as_raw() != certificate.subject().as_raw() {
-        return false;
-    }
-    let key: &[u8] = &certificate.public_key().subject_public_key.data;
-    let message: &[u8] = certificate.tbs_certificate.as_ref();
-    let signature: &[u8] = &certificate.signature_value.data;
-
-    let by_webpki = policy::provider()
-        .signature_verification_algorithms
-        .all
-        .iter()
-        .any(|it| it.verify_signature(key, message, signature).is_ok());
-    // What is too weak to trust is still told for what it is.
-    by_webpki
-        || [
-            &RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
-            &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-            &RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
-        ]
-        .into_iter()
-        .any(|it| {
-            UnparsedPublicKey::new(it, key)
-                .verify(message, signature)
-                .is_ok()
-        })
+    certificate.issuer().as_raw() == certificate.subject().as_raw()
+        && signature::check(certificate, certificate.public_key()) == Signature::Right
 }
 
 /// A time in a certificate.

@@ -26,6 +26,19 @@ pub(super) fn short(name: &X509Name<'_>) -> String {
     common_name.map_or_else(|| rfc4514(name), str::to_owned)
 }
 
+/// The content of a name in DER: what is within its SEQUENCE. webpki keeps
+/// names like that.
+pub(super) fn content<'a>(name: &'a X509Name<'_>) -> &'a [u8] {
+    match name.as_raw() {
+        // The long form of the length (X.690 section 8.1.3.5).
+        [_, length, rest @ ..] if *length >= 0x80 => {
+            rest.get(usize::from(length & 0x7f)..).unwrap_or_default()
+        }
+        [_, _, rest @ ..] => rest,
+        _ => &[],
+    }
+}
+
 fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     let oid = attribute.attr_type().to_id_string();
     let value = attribute.as_str();

@@ -16,12 +16,14 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{
-    HandshakeError, PolicyError, Settings, SystemRoots, TlsStream, alert, certificate,
+    HandshakeError, PolicyError, Settings, SystemRoots, TlsStream, Version, alert, certificate,
     offer::{self, offer},
     opening::Opening,
-    policy::Policy,
+    policy::{Deviation, Policy, deviate},
+    probe::Ours,
     reason::{self, Facts, TimeLimit},
     record::Recorder,
+    verify::Verifier,
     version,
     witness::{Seen, Witness},
 };
@@ -44,7 +46,10 @@ struct Inner {
     config: Arc<ClientConfig>,
     server_name: ServerName<'static>,
     offer: TlsOffer,
+    verifier: Arc<Verifier>,
     trust_source: &'static str,
+    verifier: Arc<Verifier>,
+    versions: Vec<Version>,
 }
 
 /// Only clones are the same: two connectors under the same settings share
@@ -67,9 +72,43 @@ impl Connector {
         Ok(Self(Arc::new(Inner {
             offer: offer(&policy),
             server_name: settings.server_name.as_ref().unwrap_or(host).clone(),
+            verifier: policy.verifier,
             trust_source: policy.trust_source,
+            verifier: policy.verifier,
+            versions: policy.versions,
             config: Arc::new(policy.config),
         })))
+    }
+
+    /// A connector that does something otherwise.
+    pub(super) fn deviating(&self, deviation: Deviation) -> Result<Self, rustls::Error> {
+        let Inner {
+            config,
+            server_name,
+            offer,
+            trust_source,
+            verifier,
+            versions,
+        } = &*self.0;
+        let config = deviate(config, verifier, versions, deviation)?;
+        Ok(Self(Arc::new(Inner {
+            config: Arc::new(config),
+            server_name: server_name.clone(),
+            offer: offer.clone(),
+            trust_source,
+            verifier: Arc::clone(verifier),
+            versions: versions.clone(),
+        })))
+    }
+
+    /// What our handshakes are made of.
+    pub(super) fn ours(&self) -> Ours {
+        Ours::of(
+            self.0.config.crypto_provider(),
+            &self.0.verifier,
+            &self.0.versions,
+            &self.0.server_name,
+        )
     }
 
     /// Performs the handshake within `limit`. `mode` tells what the relay was
@@ -133,6 +172,7 @@ impl Connector {
                 opening: &opening,
                 alert: alert.as_ref(),
                 settled: settled.is_some(),
+                verifier: &self.0.verifier,
                 trust_source: self.0.trust_source,
                 now: SystemTime::now(),
             },
@@ -159,9 +199,9 @@ impl Connector {
             certificates: chain.map(|der| certificate::describe(der)).collect(),
             first_bytes,
             probes: Vec::new(),
-            flaws: Vec::new(),
+            flaws: finding.flaws,
             trust_source: self.0.trust_source,
-            tls_rpt_result_type: reason::tls_rpt_result_type(finding.reason),
+            starttls_reply: None,
         };
         HandshakeError {
             reason: finding.reason,

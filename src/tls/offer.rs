@@ -57,7 +57,7 @@ pub(super) fn group_name(group: NamedGroup) -> String {
 }
 
 /// The IANA name of a signature scheme, such as `ecdsa_secp256r1_sha256`.
-fn scheme_name(scheme: SignatureScheme) -> String {
+pub(super) fn scheme_name(scheme: SignatureScheme) -> String {
     let name = match scheme {
         SignatureScheme::RSA_PKCS1_SHA1 => "rsa_pkcs1_sha1",
         SignatureScheme::ECDSA_SHA1_Legacy => "ecdsa_sha1",

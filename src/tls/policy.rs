@@ -8,6 +8,7 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs},
     sign::CertifiedKey,
 };
+use webpki::OwnedCertRevocationList;
 
 use super::{
     ClientCertificate, Settings, SystemRoots, Version,
@@ -56,6 +57,17 @@ pub(super) struct Policy {
     pub(super) trust_source: &'static str,
 }
 
+/// What a further handshake does otherwise than the policy says.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Deviation {
+    /// The only version to offer.
+    pub(super) version: Option<Version>,
+    /// Offers no post-quantum groups.
+    pub(super) classical: bool,
+    /// Does not tell the relay's name.
+    pub(super) nameless: bool,
+}
+
 /// The cryptography in use. Never the process's default, which another crate
 /// could change.
 pub(super) fn provider() -> &'static Arc<CryptoProvider> {
@@ -91,6 +103,30 @@ impl Policy {
             trust_source,
         })
     }
+}
+
+/// The configuration for handshakes that deviate from the policy behind
+/// `config` and `verifier`. It shares no sessions with it.
+pub(super) fn deviate(
+    config: &ClientConfig,
+    verifier: &Arc<Verifier>,
+    versions: &[Version],
+    deviation: Deviation,
+) -> Result<ClientConfig, rustls::Error> {
+    let provider = if deviation.classical {
+        classical()
+    } else {
+        Arc::clone(config.crypto_provider())
+    };
+    let versions = deviation.version.map_or(versions.to_vec(), |it| vec![it]);
+    let protocols: Vec<_> = versions.iter().map(|version| version.protocol()).collect();
+    let mut deviating = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&protocols)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(verifier) as _)
+        .with_client_cert_resolver(Arc::clone(&config.client_auth_cert_resolver));
+    deviating.enable_sni = !deviation.nameless;
+    Ok(deviating)
 }
 
 fn versions(settings: &Settings) -> Result<Vec<Version>, PolicyError> {
@@ -163,7 +199,7 @@ fn verifier(
     } else {
         // The lists are checked as far as they reach: a certificate that none
         // of them covers passes, but a list past its time covers nothing.
-        WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider))
+        WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider))
             .with_crls(settings.crls.iter().flatten().cloned())
             .allow_unknown_revocation_status()
             .enforce_revocation_expiration()
@@ -171,8 +207,12 @@ fn verifier(
             .map(Some)
             .map_err(PolicyError::Crl)?
     };
+    let crls = settings.crls.iter().flatten();
+    let crls = crls.filter_map(|der| OwnedCertRevocationList::from_der(der).ok());
     Ok(Verifier {
         chain,
+        roots,
+        crls: crls.map(Into::into).collect(),
         pins,
         algorithms: provider.signature_verification_algorithms,
     })

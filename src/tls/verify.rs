@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
     client::{
         ResolvesClientCert, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -13,6 +13,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use webpki::CertRevocationList;
 use x509_parser::certificate::X509Certificate;
 
 use super::{
@@ -35,6 +36,10 @@ pub(super) struct Verifier {
     /// `None` when there are no trust anchors: then only pins can make a
     /// certificate trusted.
     pub(super) chain: Option<Arc<WebPkiServerVerifier>>,
+    /// The trust anchors that `chain` has, to tell what is wrong.
+    pub(super) roots: Arc<RootCertStore>,
+    /// The revocation lists that `chain` has, to tell what is wrong.
+    pub(super) crls: Vec<CertRevocationList<'static>>,
     /// When there are any, the leaf's key must be one of them.
     pub(super) pins: Vec<KeyPin>,
     /// What signatures can be verified.

@@ -79,6 +79,17 @@ pub(super) fn from_wire(number: u16) -> Option<TlsVersion> {
     }
 }
 
+/// The number of a version on the wire.
+pub(super) fn to_wire(version: TlsVersion) -> u16 {
+    match version {
+        TlsVersion::Ssl30 => 0x0300,
+        TlsVersion::Tls10 => 0x0301,
+        TlsVersion::Tls11 => 0x0302,
+        TlsVersion::Tls12 => 0x0303,
+        TlsVersion::Tls13 => 0x0304,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use posthaste::report::{Fault, Reason, RelayOrigin, Retry};
+use posthaste::report::{Class, Fault, Reason, RelayOrigin, Retry};
 use strum::IntoEnumIterator as _;
 
 fn docs() -> PathBuf {
@@ -62,6 +62,38 @@ fn the_tables_say_what_the_code_says() {
         assert!(page.starts_with(&format!("# {name}\n")), "{name}: title");
         let stage = row.trim_end_matches('|').to_owned();
         assert!(page.contains(&stage), "{name}: {row} on its page");
+    }
+}
+
+/// The heading that a reason stands under.
+fn heading(reason: Reason) -> &'static str {
+    match reason.class() {
+        Class::Reach => "Reaching the relay",
+        Class::Port => "The port and its mode",
+        Class::Talk => "Greeting and replies",
+        Class::Starttls => "STARTTLS",
+        Class::Negotiation => "TLS negotiation",
+        Class::Certificate => "The relay's certificate",
+        Class::Identity => "Our certificate",
+        Class::Auth => "AUTH",
+        Class::Mail | Class::Deadline => "The mail",
+        Class::Here | Class::Defect => "This end",
+    }
+}
+
+#[test]
+fn each_reason_stands_with_those_of_its_class() {
+    let index = fs::read_to_string(docs().join("failures.md")).unwrap();
+    for section in index.split("\n## ").skip(1) {
+        let (title, rows) = section.split_once('\n').unwrap();
+        for reason in Reason::iter() {
+            let stands_here = rows.contains(&format!("\n| [{}]", reason.name()));
+            assert_eq!(
+                stands_here,
+                heading(reason) == title,
+                "{reason:?} in {title}"
+            );
+        }
     }
 }
 

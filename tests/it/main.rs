@@ -5,6 +5,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod alerts;
 mod bad_input;
 mod compose;
 mod connecting;

@@ -21,7 +21,7 @@ const MAX_SUMMARY_BYTES: usize = 512;
 
 pub(in crate::api) fn failure(failure: &report::RelayFailure) -> pb::RelayFailure {
     let tried = &failure.recipients[..failure.recipients.len().min(MAX_RECIPIENTS)];
-    let tls_rpt = failure.tls.as_ref().and_then(|tls| tls.tls_rpt_result_type);
+    let tls_rpt = failure.reason.tls_rpt_result_type();
     pb::RelayFailure {
         reason: failure.reason as i32,
         stage: failure.stage as i32,
@@ -77,6 +77,16 @@ fn evidence(evidence: &report::TlsEvidence) -> pb::TlsEvidence {
         first_bytes: first_bytes.slice(..first_bytes.len().min(MAX_FIRST_BYTES)),
         probes: evidence.probes.iter().map(probe).collect(),
         trust_source: evidence.trust_source.to_owned(),
+        starttls_reply: evidence.starttls_reply.as_ref().map(reply),
+        flaws: evidence.flaws.iter().map(flaw).collect(),
+    }
+}
+
+fn flaw(flaw: &report::Flaw) -> pb::CertificateFlaw {
+    pb::CertificateFlaw {
+        reason: flaw.reason as i32,
+        confidence: flaw.confidence as i32,
+        summary: clip(&flaw.summary, MAX_SUMMARY_BYTES),
     }
 }
 

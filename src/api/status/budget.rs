@@ -18,7 +18,7 @@ const MAX_CORE_TEXT_BYTES: usize = 128;
 
 /// Each leaves out a little more, and says whether there was something to
 /// leave out.
-const STEPS: [fn(&mut pb::RelayFailure) -> bool; 13] = [
+const STEPS: [fn(&mut pb::RelayFailure) -> bool; 14] = [
     library_message,
     probes,
     issuers,
@@ -29,6 +29,7 @@ const STEPS: [fn(&mut pb::RelayFailure) -> bool; 13] = [
     negotiated,
     certificates,
     connect_attempts,
+    flaws,
     replies,
     remedies,
     core_texts,
@@ -97,7 +98,10 @@ fn offer(failure: &mut pb::RelayFailure) -> bool {
 }
 
 fn negotiated(failure: &mut pb::RelayFailure) -> bool {
-    tls(failure, |tls| tls.negotiated.take().is_some())
+    tls(failure, |tls| {
+        let reply = tls.starttls_reply.take().is_some();
+        tls.negotiated.take().is_some() || reply
+    })
 }
 
 fn certificates(failure: &mut pb::RelayFailure) -> bool {
@@ -106,6 +110,10 @@ fn certificates(failure: &mut pb::RelayFailure) -> bool {
 
 fn connect_attempts(failure: &mut pb::RelayFailure) -> bool {
     failure.connect_attempts.pop().is_some()
+}
+
+fn flaws(failure: &mut pb::RelayFailure) -> bool {
+    tls(failure, |tls| tls.flaws.pop().is_some())
 }
 
 fn replies(failure: &mut pb::RelayFailure) -> bool {

@@ -13,9 +13,10 @@ use super::*;
 use crate::{
     mail::Broken,
     report::{
-        Action, AlertDirection, Certificate, Confidence, ConnectAttempt, EnhancedStatusCode, Party,
-        Reason, RecipientResult, RecipientState, RelayEndpoint, RelayFailure, RelayOrigin, Remedy,
-        Reply, ReplyCode, Stage, TlsAlert, TlsEvidence, TlsMode, TlsOffer, TlsSession, TlsVersion,
+        Action, AlertDirection, Certificate, Confidence, ConnectAttempt, EnhancedStatusCode, Flaw,
+        Party, Reason, RecipientResult, RecipientState, RelayEndpoint, RelayFailure, RelayOrigin,
+        Remedy, Reply, ReplyCode, Stage, TlsAlert, TlsEvidence, TlsMode, TlsOffer, TlsSession,
+        TlsVersion,
     },
     sender::SendError,
 };
@@ -99,7 +100,7 @@ fn evidence(certificates: Vec<Certificate>) -> TlsEvidence {
         probes: Vec::new(),
         flaws: Vec::new(),
         trust_source: "system",
-        tls_rpt_result_type: Some("certificate-expired"),
+        starttls_reply: None,
     }
 }
 
@@ -375,7 +376,14 @@ prop_compose! {
         negotiated in option::of(sessions()),
         certificates in vec(certificates(), 0..6),
         first_bytes in vec(any::<u8>(), 0..300),
+        starttls_reply in option::of(replies()),
+        flaws in vec((reasons(), huge()), 0..30),
     ) -> TlsEvidence {
+        let flaws = flaws.into_iter().map(|(reason, summary)| Flaw {
+            reason,
+            confidence: Confidence::Observed,
+            summary,
+        });
         TlsEvidence {
             server_name,
             alert: alert.map(|name| TlsAlert { direction: AlertDirection::Sent, code: 40, name }),
@@ -387,6 +395,8 @@ prop_compose! {
             },
             negotiated,
             first_bytes: first_bytes.into(),
+            starttls_reply,
+            flaws: flaws.collect(),
             ..evidence(certificates)
         }
     }

@@ -74,7 +74,7 @@ fn a_remedy_names_a_setting_that_exists_and_a_value_that_it_takes() {
                 probes: Vec::new(),
                 flaws: Vec::new(),
                 trust_source: "system",
-                tls_rpt_result_type: None,
+                starttls_reply: None,
             })),
             recipients: Vec::new(),
             library_message: None,

@@ -51,6 +51,33 @@ async fn what_a_greeting_can_be_instead() {
     }
 }
 
+#[tokio::test]
+async fn ftp_is_told_when_it_refuses_ehlo() {
+    for (greeting, answer, reason) in [
+        ("220 (vsFTPd 3.0.5)", "530 Please login", Reason::NotSmtp),
+        ("220 ProFTPD Server (Debian)", "500 what?", Reason::NotSmtp),
+        (
+            "220-FileZilla Server\n220 hello",
+            "500 what?",
+            Reason::NotSmtp,
+        ),
+        ("220 mail FTP server ready.", "530 who?", Reason::NotSmtp),
+        // In the name of a host it says nothing.
+        ("220 ftp.example.com", "550 go away", Reason::EhloRejected),
+        ("220 ftp ESMTP", "550 go away", Reason::EhloRejected),
+        ("220 (vsFTPd 3.0.5)", "450 later", Reason::Deferred),
+    ] {
+        let script = Script::new()
+            .at(At::Greeting, Answer::reply(greeting))
+            .at(At::Ehlo, Answer::reply(answer))
+            .at(At::Helo, Answer::reply(answer));
+        let (found, error) = refusal(TlsMode::Starttls, usual().script(script)).await;
+        assert_eq!(found, reason, "{greeting} {answer}");
+        let summary = error.into_failure().summary;
+        assert_eq!(summary.contains("speaks FTP"), reason == Reason::NotSmtp);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_relay_that_does_not_greet_is_given_its_time_and_no_more() {
     let started = Instant::now();

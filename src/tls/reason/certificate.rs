@@ -1,197 +1,190 @@
 //! Certificates that were refused.
+//!
+//! The reason is what the verification stopped at: so it is the one that our
+//! alert, and the relay's log, tell too. What else is wrong stands beside it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::CertificateError;
 use rustls_pki_types::UnixTime;
-use x509_parser::certificate::X509Certificate;
 
 use super::{
-    Facts, Finding, chain,
-    name::{also_misnamed, misnamed},
+    Facts, Finding,
+    inspect::{self, Flaw, leaf},
     say,
-    signature::{bad_signature, unsupported},
-    validity::{expired, not_yet},
 };
-use crate::{
-    report::Reason,
-    tls::{certificate, verify::PinMismatch},
-};
-
-/// What webpki verifies with (RFC 5280 section 4.2.1, in its numbers).
-const KNOWN_EXTENSIONS: [&str; 6] = [
-    "2.5.29.15",
-    "2.5.29.17",
-    "2.5.29.19",
-    "2.5.29.30",
-    "2.5.29.31",
-    "2.5.29.37",
-];
+use crate::{report::Reason, tls::verify::PinMismatch};
 
 /// Why a certificate was refused with `error`.
 pub(super) fn of(error: &CertificateError, facts: &Facts<'_>) -> Finding {
+    let mut flaws = inspect::inspect(facts);
+    let found = likely(error)
+        .iter()
+        .find_map(|reason| flaws.iter().position(|flaw| flaw.reason == *reason));
+    let first = match found {
+        Some(place) => flaws.remove(place),
+        None => told(error, facts),
+    };
+    first.with(&flaws)
+}
+
+/// What `error` may be when the certificates are looked at, the likeliest
+/// first.
+fn likely(error: &CertificateError) -> &'static [Reason] {
     use CertificateError as Error;
 
-    let host = say::host(facts.server_name);
     match error {
-        Error::ExpiredContext { not_after, .. } => expired(system_time(*not_after), facts),
-        Error::Expired => Finding::inferred(
+        Error::Expired | Error::ExpiredContext { .. } => &[Reason::CertExpired],
+        Error::NotValidYet | Error::NotValidYetContext { .. } => {
+            &[Reason::CertNotYetValid, Reason::LocalClock]
+        }
+        Error::NotValidForName | Error::NotValidForNameContext { .. } => {
+            &[Reason::CertNameMismatch, Reason::CertNoSan]
+        }
+        Error::UnknownIssuer => &[
+            Reason::CertSelfSigned,
+            Reason::CertUntrustedRoot,
+            Reason::CertUnknownIssuer,
+            Reason::CertIncompleteChain,
+        ],
+        Error::Revoked => &[Reason::CertRevoked],
+        // Signatures of small keys count as bad ones.
+        Error::BadSignature => &[Reason::CertWeakKey, Reason::CertBadSignature],
+        Error::InvalidPurpose | Error::InvalidPurposeContext { .. } => &[Reason::CertWrongPurpose],
+        Error::UnhandledCriticalExtension => &[Reason::CertUnknownCriticalExtension],
+        Error::UnsupportedSignatureAlgorithmContext { .. }
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            &[Reason::CertWeakSignature, Reason::CertUnsupportedSignature]
+        }
+        Error::Other(other) if other.0.is::<PinMismatch>() => &[Reason::CertPinMismatch],
+        Error::Other(other) => other.0.downcast_ref().map_or(&[], likely_in_webpki),
+        _ => &[],
+    }
+}
+
+/// The same for what rustls has no error of its own for.
+fn likely_in_webpki(error: &webpki::Error) -> &'static [Reason] {
+    use webpki::Error;
+
+    match error {
+        Error::CaUsedAsEndEntity => &[Reason::CertSelfSigned, Reason::CertCaAsLeaf],
+        Error::UnsupportedCertVersion => &[Reason::CertUnsupportedVersion],
+        Error::UnsupportedCriticalExtension => &[Reason::CertUnknownCriticalExtension],
+        Error::EmptyEkuExtension => &[Reason::CertWrongPurpose],
+        Error::NameConstraintViolation
+        | Error::PathLenConstraintViolated
+        | Error::MaximumPathDepthExceeded
+        | Error::EndEntityUsedAsCa => &[Reason::CertConstraintViolated],
+        _ => &[],
+    }
+}
+
+/// What `error` says by itself, where the certificates do not show it: those
+/// that cannot be read, and those that webpki came upon on another way.
+fn told(error: &CertificateError, facts: &Facts<'_>) -> Flaw {
+    use CertificateError as Error;
+
+    let some = || {
+        format!(
+            "A certificate in the chain of {}",
+            say::host(facts.server_name)
+        )
+    };
+    match error {
+        Error::ExpiredContext { not_after, .. } => {
+            inspect::expired(some(), system_time(*not_after), facts)
+        }
+        Error::Expired => Flaw::inferred(
             Reason::CertExpired,
-            format!("The certificate of {host} is past the end of its validity"),
+            some(),
+            "is past the end of its validity",
         ),
-        Error::NotValidYetContext { not_before, .. } => not_yet(system_time(*not_before), facts),
-        Error::NotValidYet => Finding::inferred(
-            Reason::CertNotYetValid,
-            format!("The certificate of {host} is not valid yet"),
+        Error::NotValidYetContext { not_before, .. } => {
+            inspect::not_yet(some(), system_time(*not_before), facts)
+        }
+        Error::NotValidYet => Flaw::inferred(Reason::CertNotYetValid, some(), "is not valid yet"),
+        Error::NotValidForName | Error::NotValidForNameContext { .. } => {
+            Flaw::observed(Reason::CertNameMismatch, leaf(facts), "is for other names")
+        }
+        Error::UnknownIssuer => Flaw::inferred(
+            Reason::CertUnknownIssuer,
+            leaf(facts),
+            "leads to no trust anchor",
         ),
-        Error::NotValidForName | Error::NotValidForNameContext { .. } => misnamed(facts),
-        Error::UnknownIssuer => also_misnamed(chain::of(facts), facts),
-        Error::Revoked => revoked(facts),
-        Error::UnknownRevocationStatus | Error::ExpiredRevocationList => Finding::inferred(
+        Error::Revoked => Flaw::observed(Reason::CertRevoked, some(), "is revoked"),
+        Error::UnknownRevocationStatus | Error::ExpiredRevocationList => Flaw::inferred(
             Reason::CertRevocationUnknown,
-            format!("Whether the certificate of {host} is revoked cannot be told"),
+            leaf(facts),
+            "may be revoked: the revocation lists do not tell",
         ),
-        Error::ExpiredRevocationListContext { next_update, .. } => Finding::observed(
+        Error::ExpiredRevocationListContext { next_update, .. } => Flaw::observed(
             Reason::CertRevocationUnknown,
+            leaf(facts),
             format!(
-                "Whether the certificate of {host} is revoked cannot be told: \
-                 the revocation list was due to be replaced on {}",
+                "may be revoked: the revocation list was due to be replaced on {}",
                 say::date(system_time(*next_update))
             ),
         ),
-        Error::BadSignature => bad_signature(facts),
-        Error::InvalidPurpose | Error::InvalidPurposeContext { .. } => Finding::observed(
+        Error::BadSignature => inspect::of_the_handshake(facts),
+        Error::InvalidPurpose | Error::InvalidPurposeContext { .. } => Flaw::observed(
             Reason::CertWrongPurpose,
-            format!(
-                "The certificate of {host} is not for servers: \
-                 its extended key usage lacks serverAuth"
-            ),
+            some(),
+            "is not for servers: its extended key usage lacks serverAuth",
         ),
-        Error::BadEncoding | Error::InvalidOcspResponse => malformed(facts, "it cannot be read"),
-        Error::UnhandledCriticalExtension => critical_extension(facts),
-        Error::Other(other) => {
-            if let Some(mismatch) = other.0.downcast_ref::<PinMismatch>() {
-                return pin_mismatch(*mismatch, facts);
-            }
-            match other.0.downcast_ref() {
-                Some(error) => of_webpki(error, facts),
-                None => malformed(facts, &other.to_string()),
-            }
-        }
+        Error::UnhandledCriticalExtension => Flaw::observed(
+            Reason::CertUnknownCriticalExtension,
+            some(),
+            "has a critical extension that is not known",
+        ),
         Error::UnsupportedSignatureAlgorithmContext { .. }
-        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => unsupported(facts),
-        other => malformed(facts, &other.to_string()),
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => Flaw::inferred(
+            Reason::CertUnsupportedSignature,
+            some(),
+            "is signed in a way that is not supported",
+        ),
+        Error::BadEncoding | Error::InvalidOcspResponse => malformed("cannot be read", facts),
+        Error::Other(other) => match (other.0.downcast_ref(), other.0.downcast_ref()) {
+            (Some(PinMismatch { presented }), _) => inspect::unpinned(*presented, facts),
+            (None, Some(error)) => told_by_webpki(error, facts),
+            (None, None) => malformed(&format!("is malformed: {other}"), facts),
+        },
+        other => malformed(&format!("is malformed: {other}"), facts),
     }
 }
 
-/// What rustls has no error of its own for.
-fn of_webpki(error: &webpki::Error, facts: &Facts<'_>) -> Finding {
+fn told_by_webpki(error: &webpki::Error, facts: &Facts<'_>) -> Flaw {
     use webpki::Error;
 
-    let host = say::host(facts.server_name);
+    let some = || {
+        format!(
+            "A certificate in the chain of {}",
+            say::host(facts.server_name)
+        )
+    };
     match error {
-        Error::CaUsedAsEndEntity => with_leaf(facts, |leaf| {
-            if certificate::is_self_signed(leaf) {
-                return also_misnamed(chain::self_signed(leaf, facts), facts);
-            }
-            Finding::observed(
-                Reason::CertCaAsLeaf,
-                format!("The certificate of {host} is marked as a CA, and so not for a server"),
-            )
-        }),
-        Error::UnsupportedCertVersion => Finding::observed(
+        Error::CaUsedAsEndEntity => inspect::ca_as_leaf(facts),
+        Error::UnsupportedCertVersion => Flaw::observed(
             Reason::CertUnsupportedVersion,
-            format!("A certificate in the chain of {host} is not X.509 version 3"),
+            some(),
+            "is not X.509 version 3",
         ),
-        Error::UnsupportedCriticalExtension => critical_extension(facts),
-        Error::EmptyEkuExtension => Finding::observed(
+        Error::UnsupportedCriticalExtension => Flaw::observed(
+            Reason::CertUnknownCriticalExtension,
+            some(),
+            "has a critical extension that is not known",
+        ),
+        Error::EmptyEkuExtension => Flaw::observed(
             Reason::CertWrongPurpose,
-            format!("The certificate of {host} is for no purpose: its extended key usage is empty"),
+            some(),
+            "is for no purpose: its extended key usage is empty",
         ),
-        Error::NameConstraintViolation => constraint(facts, "a name constraint of its issuer"),
-        Error::PathLenConstraintViolated | Error::MaximumPathDepthExceeded => {
-            constraint(facts, "a limit on the length of the chain")
-        }
-        Error::EndEntityUsedAsCa => {
-            constraint(facts, "its issuer's own, which is not that of a CA")
-        }
-        other => malformed(facts, &other.to_string()),
+        other => inspect::broken(other, facts)
+            .unwrap_or_else(|| malformed(&format!("is malformed: {other}"), facts)),
     }
 }
 
-fn revoked(facts: &Facts<'_>) -> Finding {
-    let host = say::host(facts.server_name);
-    let serial = facts.seen.chain.first().map(|it| certificate::describe(it));
-    Finding::observed(
-        Reason::CertRevoked,
-        format!(
-            "The certificate of {host}, with the serial number {}, or one above it in the chain, \
-             is revoked",
-            say::name(&serial.map(|it| it.serial_number).unwrap_or_default())
-        ),
-    )
-}
-
-fn critical_extension(facts: &Facts<'_>) -> Finding {
-    let host = say::host(facts.server_name);
-    let oid = facts.seen.chain.iter().find_map(|der| {
-        let certificate = certificate::parse(der)?;
-        certificate
-            .iter_extensions()
-            .filter(|it| it.critical)
-            .map(|it| it.oid.to_id_string())
-            .find(|oid| !KNOWN_EXTENSIONS.contains(&oid.as_str()))
-    });
-    Finding::observed(
-        Reason::CertUnknownCriticalExtension,
-        format!(
-            "A certificate that {host} presents has a critical extension that is not known: {}",
-            say::name(&oid.unwrap_or_else(|| "which one cannot be told".to_owned()))
-        ),
-    )
-}
-
-fn constraint(facts: &Facts<'_>, which: &str) -> Finding {
-    Finding::observed(
-        Reason::CertConstraintViolated,
-        format!(
-            "The certificate of {} breaks {which}",
-            say::host(facts.server_name)
-        ),
-    )
-}
-
-fn malformed(facts: &Facts<'_>, how: &str) -> Finding {
-    Finding::observed(
-        Reason::CertMalformed,
-        format!(
-            "The certificate that {} presents is malformed: {how}",
-            say::host(facts.server_name)
-        ),
-    )
-}
-
-fn pin_mismatch(mismatch: PinMismatch, facts: &Facts<'_>) -> Finding {
-    Finding::observed(
-        Reason::CertPinMismatch,
-        format!(
-            "The key of the certificate of {} is {}, which is not pinned",
-            say::host(facts.server_name),
-            mismatch.presented
-        ),
-    )
-}
-
-/// What `told` tells about the relay's own certificate.
-pub(super) fn with_leaf(
-    facts: &Facts<'_>,
-    told: impl FnOnce(&X509Certificate<'_>) -> Finding,
-) -> Finding {
-    let leaf = facts.seen.chain.first();
-    match leaf.and_then(|der| certificate::parse(der)) {
-        Some(leaf) => told(&leaf),
-        None => malformed(facts, "it cannot be read"),
-    }
+fn malformed(how: &str, facts: &Facts<'_>) -> Flaw {
+    Flaw::observed(Reason::CertMalformed, leaf(facts), how)
 }
 
 fn system_time(time: UnixTime) -> SystemTime {

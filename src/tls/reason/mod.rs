@@ -4,25 +4,24 @@
 //! certificate.
 
 mod certificate;
-mod chain;
 mod ending;
-mod name;
+mod inspect;
 mod negotiation;
 mod received;
 mod say;
-mod signature;
-mod validity;
 
 use std::{
     io,
     time::{Duration, SystemTime},
 };
 
+pub(super) use say::sentence;
+
 use rustls::Error;
 use rustls_pki_types::ServerName;
 
-use super::{opening::Opening, witness::Seen};
-use crate::report::{AlertDirection, Confidence, Reason, TlsAlert, TlsMode, TlsOffer};
+use super::{opening::Opening, verify::Verifier, witness::Seen};
+use crate::report::{AlertDirection, Confidence, Flaw, Reason, TlsAlert, TlsMode, TlsOffer};
 
 /// The handshake took longer than it may.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -46,6 +45,8 @@ pub(super) struct Facts<'a> {
     pub(super) alert: Option<&'a TlsAlert>,
     /// Whether the handshake itself was complete.
     pub(super) settled: bool,
+    /// What the chain was judged by.
+    pub(super) verifier: &'a Verifier,
     /// Where the trust anchors came from.
     pub(super) trust_source: &'static str,
     /// The time by this machine's clock.
@@ -59,6 +60,8 @@ pub(super) struct Finding {
     pub(super) confidence: Confidence,
     pub(super) alternatives: Vec<Reason>,
     pub(super) summary: String,
+    /// What else is wrong with the chain, the worst first.
+    pub(super) flaws: Vec<Flaw>,
 }
 
 impl Finding {
@@ -69,6 +72,7 @@ impl Finding {
             confidence: Confidence::Observed,
             alternatives: Vec::new(),
             summary: summary.into(),
+            flaws: Vec::new(),
         }
     }
 
@@ -193,26 +197,4 @@ fn of_tls_error(error: &Error, facts: &Facts<'_>) -> Finding {
             format!("The TLS library failed: {other}"),
         ),
     }
-}
-
-/// The result type of SMTP TLS Reporting that a reason falls under (RFC 8460
-/// section 4.3).
-pub(super) fn tls_rpt_result_type(reason: Reason) -> Option<&'static str> {
-    Some(match reason {
-        Reason::CertNameMismatch | Reason::CertNoSan | Reason::SmtpIntercepted => {
-            "certificate-host-mismatch"
-        }
-        Reason::CertExpired => "certificate-expired",
-        Reason::CertSelfSigned
-        | Reason::CertIncompleteChain
-        | Reason::CertUntrustedRoot
-        | Reason::CertUnknownIssuer
-        | Reason::CertPinMismatch => "certificate-not-trusted",
-        Reason::ConnectionClosed
-        | Reason::ConnectionReset
-        | Reason::LocalClock
-        | Reason::LocalConfig
-        | Reason::LocalInternal => return None,
-        _ => "validation-failure",
-    })
 }

@@ -20,7 +20,7 @@ const NAME: usize = 72;
 const NAMES: usize = 3;
 
 /// One sentence in ASCII: `text`, shortened as needed, and `ending`.
-pub(super) fn sentence(text: &str, ending: &str) -> String {
+pub(in crate::tls) fn sentence(text: &str, ending: &str) -> String {
     let room = SUMMARY.saturating_sub(ending.len());
     shorten(text, room) + ending
 }

@@ -6,7 +6,7 @@ use rcgen::{
 };
 
 use super::*;
-use crate::report::Confidence;
+use crate::report::{Confidence, Flaw};
 
 /// A root, an intermediate, and what is told of a leaf that the intermediate
 /// issued with `params`, in a real handshake.
@@ -30,6 +30,10 @@ async fn told(params: &CertificateParams) -> Box<HandshakeError> {
     error
 }
 
+fn reasons(flaws: &[Flaw]) -> Vec<Reason> {
+    flaws.iter().map(|it| it.reason).collect()
+}
+
 #[tokio::test]
 async fn expired() {
     let mut params = leaf_params(&[HOST]);
@@ -44,10 +48,6 @@ async fn expired() {
             "certificate_expired",
         ],
     );
-    assert_eq!(
-        error.evidence.tls_rpt_result_type,
-        Some("certificate-expired")
-    );
 }
 
 #[tokio::test]
@@ -56,7 +56,19 @@ async fn expired_and_for_another_name() {
     params.not_after = date_time_ymd(2020, 2, 3);
     let error = told(&params).await;
     assert_eq!(error.reason, Reason::CertExpired);
-    assert_says(&error, &["it is not for the name relay.test either"]);
+    assert_says(
+        &error,
+        &[
+            "The certificate of relay.test expired on 2020-02-03, ",
+            " days ago, and is for mx.example, not for relay.test (alert",
+        ],
+    );
+    let flaws = error.evidence.flaws;
+    assert_eq!(reasons(&flaws), [Reason::CertNameMismatch]);
+    assert_eq!(
+        flaws[0].summary,
+        "The certificate of relay.test is for mx.example, not for relay.test."
+    );
 }
 
 #[tokio::test]
@@ -105,10 +117,6 @@ async fn for_another_name() {
             "mx.example, *.mx.example, a.example and 2 more",
             "not for relay.test",
         ],
-    );
-    assert_eq!(
-        error.evidence.tls_rpt_result_type,
-        Some("certificate-host-mismatch")
     );
     let leaf = &error.evidence.certificates[0];
     assert_eq!(leaf.subject_alt_names, names);
@@ -279,7 +287,10 @@ fn weak_signatures_are_named() {
     ] {
         let error = judge(&trusting(&chain!("ca")), &chain, NOON).unwrap_err();
         assert_eq!(error.reason, Reason::CertWeakSignature);
-        assert_says(&error, &[name, "\"relay.test\""]);
+        assert_says(
+            &error,
+            &["The certificate of relay.test is signed with", name],
+        );
     }
 }
 
@@ -340,6 +351,7 @@ fn a_clock_before_posthaste_is_blamed() {
         io::ErrorKind::InvalidData,
         rustls::Error::InvalidCertificate(error),
     );
+    let policy = Policy::new(&trusting(&[]), &SystemRoots::bundled()).unwrap();
     let told = |now| {
         super::reason::classify(
             &error,
@@ -351,6 +363,7 @@ fn a_clock_before_posthaste_is_blamed() {
                 opening: &super::opening::Opening::Tls,
                 alert: None,
                 settled: false,
+                verifier: &policy.verifier,
                 trust_source: "file",
                 now: UNIX_EPOCH + time(now),
             },

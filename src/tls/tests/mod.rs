@@ -6,9 +6,11 @@ mod certificates;
 mod client_certificate;
 mod endings;
 mod facts;
+mod flaws;
 mod offer;
 mod pins;
 mod policy;
+mod probes;
 mod resumption;
 mod revocation;
 
