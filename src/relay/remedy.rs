@@ -314,10 +314,15 @@ impl Advisor<'_> {
                 "Allow more time: set a longer deadline on the call.",
             )],
 
-            LocalTrustStore => vec![operator(
-                Action::AddTrustAnchor,
-                "Install the system's trust anchors (package `ca-certificates`).".into(),
-            )],
+            LocalTrustStore => vec![
+                operator(
+                    Action::AddTrustAnchor,
+                    "Install the system's trust anchors anew (package `ca-certificates`), or \
+                     mend what `SSL_CERT_FILE` and `SSL_CERT_DIR` point to."
+                        .into(),
+                ),
+                self.add_trust_anchor("Or trust the certification authority of the relay."),
+            ],
             LocalClock => vec![operator(
                 Action::CheckClock,
                 "Set this host's clock.".into(),

@@ -23,6 +23,7 @@ use super::{
     probe::Ours,
     reason::{self, Facts, TimeLimit},
     record::Recorder,
+    roots::TrustSource,
     verify::Verifier,
     version,
     witness::{Seen, Witness},
@@ -47,8 +48,7 @@ struct Inner {
     server_name: ServerName<'static>,
     offer: TlsOffer,
     verifier: Arc<Verifier>,
-    trust_source: &'static str,
-    verifier: Arc<Verifier>,
+    trust_source: TrustSource,
     versions: Vec<Version>,
 }
 
@@ -74,7 +74,6 @@ impl Connector {
             server_name: settings.server_name.as_ref().unwrap_or(host).clone(),
             verifier: policy.verifier,
             trust_source: policy.trust_source,
-            verifier: policy.verifier,
             versions: policy.versions,
             config: Arc::new(policy.config),
         })))
@@ -95,7 +94,7 @@ impl Connector {
             config: Arc::new(config),
             server_name: server_name.clone(),
             offer: offer.clone(),
-            trust_source,
+            trust_source: *trust_source,
             verifier: Arc::clone(verifier),
             versions: versions.clone(),
         })))
@@ -200,7 +199,7 @@ impl Connector {
             first_bytes,
             probes: Vec::new(),
             flaws: finding.flaws,
-            trust_source: self.0.trust_source,
+            trust_source: self.0.trust_source.name,
             starttls_reply: None,
         };
         HandshakeError {

@@ -12,7 +12,7 @@ use webpki::OwnedCertRevocationList;
 
 use super::{
     ClientCertificate, Settings, SystemRoots, Version,
-    roots::Origin,
+    roots::{Origin, TrustSource},
     verify::{Identity, Verifier},
 };
 
@@ -54,7 +54,7 @@ pub(super) struct Policy {
     /// Oldest first.
     pub(super) versions: Vec<Version>,
     /// Where the trust anchors came from.
-    pub(super) trust_source: &'static str,
+    pub(super) trust_source: TrustSource,
 }
 
 /// What a further handshake does otherwise than the policy says.
@@ -158,16 +158,19 @@ fn classical() -> Arc<CryptoProvider> {
 fn trust(
     settings: &Settings,
     system: &SystemRoots,
-) -> Result<(Arc<RootCertStore>, &'static str), PolicyError> {
+) -> Result<(Arc<RootCertStore>, TrustSource), PolicyError> {
     let uses_system = settings.system_roots.unwrap_or(true);
     let further = settings.trust_anchors.as_deref().unwrap_or_default();
-    let source = match (uses_system, system.origin, further.is_empty()) {
-        (true, Origin::System, true) => "system",
-        (true, Origin::Bundled, true) => "bundled",
-        (true, Origin::System, false) => "system and file",
-        (true, Origin::Bundled, false) => "bundled and file",
-        (false, _, false) => "file",
-        (false, _, true) => "none",
+    let source = TrustSource {
+        name: match (uses_system, system.origin, further.is_empty()) {
+            (true, Origin::System, true) => "system",
+            (true, Origin::Bundled | Origin::StandIn, true) => "bundled",
+            (true, Origin::System, false) => "system and file",
+            (true, Origin::Bundled | Origin::StandIn, false) => "bundled and file",
+            (false, _, false) => "file",
+            (false, _, true) => "none",
+        },
+        lacks_system: uses_system && system.origin == Origin::StandIn,
     };
     if uses_system && further.is_empty() {
         return Ok((Arc::clone(&system.store), source));

@@ -16,7 +16,19 @@ pub struct SystemRoots {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Origin {
     System,
+    /// The system keeps none.
     Bundled,
+    /// Those of the system cannot be read: the bundled ones stand in.
+    StandIn,
+}
+
+/// Where the trust anchors of one policy came from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct TrustSource {
+    /// For people.
+    pub(super) name: &'static str,
+    /// Whether the system's should be among them, and are not.
+    pub(super) lacks_system: bool,
 }
 
 impl SystemRoots {
@@ -34,7 +46,15 @@ impl SystemRoots {
             tracing::debug!(ignored, "some of the system's trust anchors cannot be read");
         }
         if store.is_empty() {
-            return Self::bundled();
+            let is_broken = ignored > 0 || !found.errors.is_empty();
+            return Self {
+                origin: if is_broken {
+                    Origin::StandIn
+                } else {
+                    Origin::Bundled
+                },
+                ..Self::bundled()
+            };
         }
         Self {
             store: Arc::new(store),
@@ -56,7 +76,7 @@ impl SystemRoots {
     pub fn source(&self) -> &'static str {
         match self.origin {
             Origin::System => "system",
-            Origin::Bundled => "bundled",
+            Origin::Bundled | Origin::StandIn => "bundled",
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) use say::sentence;
 use rustls::Error;
 use rustls_pki_types::ServerName;
 
-use super::{opening::Opening, verify::Verifier, witness::Seen};
+use super::{opening::Opening, roots::TrustSource, verify::Verifier, witness::Seen};
 use crate::report::{AlertDirection, Confidence, Flaw, Reason, TlsAlert, TlsMode, TlsOffer};
 
 /// The handshake took longer than it may.
@@ -48,7 +48,7 @@ pub(super) struct Facts<'a> {
     /// What the chain was judged by.
     pub(super) verifier: &'a Verifier,
     /// Where the trust anchors came from.
-    pub(super) trust_source: &'static str,
+    pub(super) trust_source: TrustSource,
     /// The time by this machine's clock.
     pub(super) now: SystemTime,
 }

@@ -6,7 +6,10 @@ use rcgen::{
 };
 
 use super::*;
-use crate::report::{Confidence, Flaw};
+use crate::{
+    report::{Confidence, Flaw},
+    tls::roots::TrustSource,
+};
 
 /// A root, an intermediate, and what is told of a leaf that the intermediate
 /// issued with `params`, in a real handshake.
@@ -364,7 +367,10 @@ fn a_clock_before_posthaste_is_blamed() {
                 alert: None,
                 settled: false,
                 verifier: &policy.verifier,
-                trust_source: "file",
+                trust_source: TrustSource {
+                    name: "file",
+                    lacks_system: false,
+                },
                 now: UNIX_EPOCH + time(now),
             },
         )

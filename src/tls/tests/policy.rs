@@ -1,7 +1,7 @@
 //! Settings that can and cannot be followed.
 
 use super::*;
-use crate::mail::Rule;
+use crate::{mail::Rule, report::Confidence};
 
 fn refusal(settings: &Settings) -> PolicyError {
     let host = ServerName::try_from(HOST).unwrap();
@@ -108,7 +108,7 @@ fn where_the_anchors_come_from_is_told() {
             ..Settings::default()
         };
         let policy = Policy::new(&settings, &system).unwrap();
-        assert_eq!(policy.trust_source, source);
+        assert_eq!(policy.trust_source.name, source);
     }
 }
 
@@ -148,6 +148,40 @@ async fn our_anchors_add_to_those_of_the_system() {
             assert_eq!(outcome.is_ok(), trusted, "{settings:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_unknown_authority_may_be_one_of_those_that_cannot_be_read() {
+    let private = Authority::new("Private");
+    let host = ServerName::try_from(HOST).unwrap();
+    let system = SystemRoots {
+        origin: super::roots::Origin::StandIn,
+        ..SystemRoots::bundled()
+    };
+    let told = async |settings: &Settings, identity: &Identity| {
+        let connector = Connector::new(settings, &host, &system).unwrap();
+        let (io, _) = serve(server(identity, rustls::ALL_VERSIONS));
+        let outcome = connector.connect(io, TlsMode::Implicit, LIMIT).await;
+        outcome.map(drop).unwrap_err()
+    };
+    let issued = private.issue(&leaf_params(&[HOST]), &[&private]);
+    let error = told(&Settings::default(), &issued).await;
+    assert_eq!(error.reason, Reason::LocalTrustStore);
+    assert_eq!(error.confidence, Confidence::Ambiguous);
+    assert_eq!(error.alternatives, [Reason::CertUntrustedRoot]);
+    assert!(
+        error.summary.contains("cannot be read"),
+        "{}",
+        error.summary
+    );
+
+    // The system's are not asked for, or would not help.
+    let other = Authority::new("Other");
+    let error = told(&trusting(&[other.der()]), &issued).await;
+    assert_eq!(error.reason, Reason::CertUntrustedRoot);
+    let lonely = self_signed(&leaf_params(&[HOST]));
+    let error = told(&Settings::default(), &lonely).await;
+    assert_eq!(error.reason, Reason::CertSelfSigned);
 }
 
 #[test]

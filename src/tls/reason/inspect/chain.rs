@@ -18,9 +18,24 @@ const CA_ISSUERS: &str = "1.3.6.1.5.5.7.48.2";
 
 /// Why no trust anchor was found for the path, out of `sent` certificates.
 pub(super) fn flaw(path: &Path<'_>, sent: usize, facts: &Facts<'_>) -> Option<Flaw> {
+    let flaw = unanchored(path, sent, facts)?;
+    // The anchor may be one of those that this machine has, and cannot read.
+    if facts.trust_source.lacks_system && flaw.reason != Reason::CertSelfSigned {
+        let alternatives = [&[flaw.reason], &flaw.alternatives[..]].concat();
+        let flaw = Flaw {
+            reason: Reason::LocalTrustStore,
+            ..flaw
+        };
+        let remark = "; those of this system cannot be read";
+        return Some(flaw.or(alternatives).remarking(remark));
+    }
+    Some(flaw)
+}
+
+fn unanchored(path: &Path<'_>, sent: usize, facts: &Facts<'_>) -> Option<Flaw> {
     let top = &path.links.last()?.certificate.facts;
     let first = &path.links.first()?.certificate.facts;
-    let trust = facts.trust_source;
+    let trust = facts.trust_source.name;
     let issuer = say::quote(&dn::short(top.issuer()));
     let subject = leaf(facts);
     Some(match (path.end, path.links.len(), sent - 1) {
