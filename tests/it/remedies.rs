@@ -9,6 +9,7 @@ use posthaste::{
         ca::{Ca, Leaf},
     },
 };
+use rustls::ProtocolVersion;
 use tempfile::TempDir;
 
 use crate::service::{Service, mail, request};
@@ -209,5 +210,52 @@ async fn credentials() {
         .with("credentials.username", "\"ada\"")
         .with("credentials.password_file", &format!("{file:?}"))
         .is_mended_with(Reason::AuthRejected, &login)
+        .await;
+}
+
+#[tokio::test]
+async fn tls_1_2_for_a_relay_that_does_not_bear_1_3() {
+    let ca = Ca::new("Test CA");
+    for answer in [Answer::alert(40), Answer::close(), Answer::reset()] {
+        let relay =
+            TestRelay::builder()
+                .tls(ca.server("localhost"))
+                .script(Script::new().when_hello(
+                    |hello| hello.versions.contains(&ProtocolVersion::TLSv1_3),
+                    Step::Handshake,
+                    answer,
+                ));
+        Case::new(relay.start().await.unwrap())
+            .trusting(&ca)
+            .is_mended(Reason::VersionIntolerant, "tls.max_version")
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_small_hello_for_a_relay_that_drops_large_ones() {
+    let ca = Ca::new("Test CA");
+    for answer in [Answer::close(), Answer::reset(), Answer::stall()] {
+        let relay = TestRelay::builder()
+            .tls(ca.server("localhost"))
+            .script(Script::new().when_hello(|hello| hello.size > 600, Step::Handshake, answer));
+        Case::new(relay.start().await.unwrap())
+            .trusting(&ca)
+            .with("limits.handshake", "\"1s\"")
+            .is_mended(Reason::HelloTooLarge, "tls.post_quantum")
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn implicit_tls_on_a_port_that_waits_for_it() {
+    let ca = Ca::new("Test CA");
+    let relay = TestRelay::builder()
+        .tls(ca.server("localhost"))
+        .implicit_tls();
+    Case::new(relay.start().await.unwrap())
+        .trusting(&ca)
+        .with("tls.mode", "\"starttls\"")
+        .is_mended(Reason::TlsOnPlaintextPort, "tls.mode")
         .await;
 }

@@ -37,13 +37,14 @@ use crate::{
 /// The worst first: that somebody else answers, or a key in wrong hands; that
 /// nobody vouches for the name or the key; what the certificate is not for;
 /// what is weak; what is only old; what is only odd.
-const WORST_FIRST: [Reason; 20] = [
+const WORST_FIRST: [Reason; 21] = [
     Reason::CertRevoked,
     Reason::CertPinMismatch,
     Reason::CertBadSignature,
     Reason::CertNameMismatch,
     Reason::CertNoSan,
     Reason::CertSelfSigned,
+    Reason::LocalTrustStore,
     Reason::CertUntrustedRoot,
     Reason::CertUnknownIssuer,
     Reason::CertIncompleteChain,
