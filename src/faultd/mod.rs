@@ -98,7 +98,7 @@ enum Command {
 struct Address {
     /// The port of the first case; the others follow in the order of the list.
     /// With 0, each takes a free one.
-    #[arg(long, value_name = "PORT", default_value_t = 42500)]
+    #[arg(long, value_name = "PORT", default_value_t = 25000)]
     base_port: u16,
     /// The address to listen on. These relays have no secrets and take what
     /// they are given: let nobody reach them but tests.

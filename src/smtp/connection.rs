@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     report::{Certificate, Reason, Reply, ReplyCode},
-    tls::ChannelBinding,
+    tls::{ChannelBinding, ClientAuth},
 };
 
 /// How long to look for a reply that explains why the relay no longer reads.
@@ -52,6 +52,11 @@ impl<IO> Connection<IO> {
 
     pub(super) fn is_tls(&self) -> bool {
         self.stream.is_tls()
+    }
+
+    /// What became of the relay's wish for a certificate of ours.
+    pub(super) fn client_certificate(&self) -> ClientAuth {
+        self.stream.client_certificate()
     }
 
     /// The chain that the relay presented, leaf first.

@@ -16,7 +16,7 @@ use crate::{
         ConnectAttempt, Reason, RecipientResult, RelayEndpoint, RelayOrigin, Reply, ReplyCode,
         Stage,
     },
-    tls::HandshakeError,
+    tls::{ClientAuth, HandshakeError},
 };
 
 /// Why a session or a transaction failed.
@@ -90,6 +90,26 @@ impl Halt {
 
     pub(super) fn reason(&self) -> Reason {
         self.kind.reason(self.stage)
+    }
+
+    /// Postfix lets a client without a certificate finish the handshake, and
+    /// refuses it afterwards, in words: where it had asked for one, they are
+    /// about that.
+    pub(super) fn over_certificate(mut self, ours: ClientAuth) -> Self {
+        let because = match ours {
+            ClientAuth::NotAsked => return self,
+            ClientAuth::Withheld => Reason::ClientCertRequired,
+            ClientAuth::Shown => Reason::ClientCertRejected,
+        };
+        if let Kind::Refused { reason, reply, .. } = &mut self.kind
+            && reply
+                .lines
+                .iter()
+                .any(|line| line.to_ascii_lowercase().contains("certificate"))
+        {
+            *reason = because;
+        }
+        self
     }
 
     /// With what the relay at `host` had said before TLS, where that failed.

@@ -30,6 +30,9 @@ const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
 /// to speak first, as a port with implicit TLS does.
 const TELLING_SILENCE: Duration = Duration::from_secs(5);
 
+/// How long a server that did not greet has to answer a word of ours.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 /// What a session needs on its way to being ready.
 pub(super) struct Opening<'a> {
     pub(super) target: &'a Target,
@@ -59,6 +62,8 @@ impl Opening<'_> {
             TlsMode::Implicit => {
                 let mut connection = self.handshake(io).await?;
                 let outcome = self.introduce(&mut connection, &name).await;
+                let ours = connection.client_certificate();
+                let outcome = outcome.map_err(|halt| halt.over_certificate(ours));
                 let (_, extensions) = or_leave(&mut connection, outcome)?;
                 (connection, extensions)
             }
@@ -104,7 +109,10 @@ impl Opening<'_> {
         connection: &mut Connection<IO>,
         name: &EhloName,
     ) -> Result<(Reply, Extensions), Halt> {
-        let greeting = self.greeting(connection).await?;
+        let greeting = match self.greeting(connection).await {
+            Ok(greeting) => greeting,
+            Err(halt) => return Err(self.say_something(connection, name, halt).await),
+        };
         let extensions = self.ehlo(connection, name).await.map_err(|halt| {
             match halt.reason() {
                 // FTP greets with 220 too (RFC 959 section 5.4).
@@ -163,6 +171,8 @@ impl Opening<'_> {
             .map_err(|kind| Halt::new(Stage::Starttls, kind))?;
         let mut connection = self.handshake(io).await?;
         let outcome = self.ehlo(&mut connection, name).await;
+        let ours = connection.client_certificate();
+        let outcome = outcome.map_err(|halt| halt.over_certificate(ours));
         let extensions = or_leave(&mut connection, outcome)?;
         Ok((connection, extensions))
     }
@@ -237,6 +247,30 @@ impl Opening<'_> {
         match answered {
             Answered::Tls(hello) => Err(step.halt(Kind::TlsFirst(hello))),
             Answered::Otherwise => Ok((greeting.await, true)),
+        }
+    }
+
+    /// Some servers of other protocols wait for their client to speak: where no
+    /// greeting came, a word of ours makes them tell. SMTP has had its time.
+    async fn say_something<IO: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        connection: &mut Connection<IO>,
+        name: &EhloName,
+        halt: Halt,
+    ) -> Halt {
+        let is_silence = matches!(
+            halt.kind,
+            Kind::Timeout { .. } | Kind::Silent { closed: false, .. }
+        );
+        if !is_silence || !connection.unread().is_empty() || !self.target.probing.is_on {
+            return halt;
+        }
+        let step = Step::enter(self.progress, Stage::Greeting, LAST_WORD);
+        // Whatever comes, only what it begins with counts.
+        let _ = connection.ask(&Commands::ehlo(name), &step).await;
+        match foreign(connection.unread()) {
+            Some(foreign) => step.halt(Kind::Foreign(foreign)),
+            None => halt,
         }
     }
 

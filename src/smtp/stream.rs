@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
     report::Certificate,
-    tls::{ChannelBinding, HandshakeError, TlsStream},
+    tls::{ChannelBinding, ClientAuth, HandshakeError, TlsStream},
 };
 
 /// A connection's octets: in plaintext, or through TLS.
@@ -22,6 +22,14 @@ pub(super) enum Stream<IO> {
 impl<IO> Stream<IO> {
     pub(super) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+
+    /// What became of the relay's wish for a certificate of ours.
+    pub(super) fn client_certificate(&self) -> ClientAuth {
+        match self {
+            Self::Plain(_) => ClientAuth::NotAsked,
+            Self::Tls(stream) => stream.client_certificate(),
+        }
     }
 
     /// The chain that the relay presented, leaf first.

@@ -40,3 +40,4 @@ pub use roots::SystemRoots;
 pub use settings::Settings;
 pub use stream::TlsStream;
 pub use version::Version;
+pub use witness::ClientAuth;

@@ -21,6 +21,7 @@ const CERTIFICATES: usize = 10;
 #[derive(Debug)]
 pub struct TlsStream<IO> {
     stream: tokio_rustls::client::TlsStream<Recorder<IO>>,
+    client_certificate: ClientAuth,
     /// What is needed to explain an error, until the relay has sent something.
     fresh: Option<Box<Fresh>>,
 }
@@ -37,7 +38,9 @@ impl<IO> TlsStream<IO> {
         connector: Connector,
         session: TlsSession,
     ) -> Self {
+        let seen = stream.get_ref().0.seen();
         Self {
+            client_certificate: seen.map(|it| it.client_certificate).unwrap_or_default(),
             stream,
             fresh: Some(Box::new(Fresh { connector, session })),
         }
@@ -48,6 +51,11 @@ impl<IO> TlsStream<IO> {
         let chain = self.stream.get_ref().1.peer_certificates();
         let chain = chain.unwrap_or_default().iter().take(CERTIFICATES);
         chain.map(|der| certificate::describe(der)).collect()
+    }
+
+    /// What became of the relay's wish for a certificate of ours.
+    pub fn client_certificate(&self) -> ClientAuth {
+        self.client_certificate
     }
 
     /// What tells this connection from every other one. `None` when it has

@@ -44,7 +44,7 @@ pub(super) struct Seen {
 
 /// What became of the relay's wish for a certificate of ours.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) enum ClientAuth {
+pub enum ClientAuth {
     /// It has none, or has not come to it.
     #[default]
     NotAsked,

@@ -129,6 +129,31 @@ fn the_examples_are_the_failures_that_they_are_on_the_page_of() {
     }
 }
 
+/// What a page has its reader stage is what the page is about.
+#[test]
+fn the_pages_stage_their_failures_with_cases_that_exist() {
+    let cases = posthaste::faultd::catalogue();
+    for reason in Reason::iter() {
+        let (name, page) = (reason.name(), page(reason));
+        let staged: Vec<_> = page
+            .match_indices("--case ")
+            .map(|(at, option)| {
+                let rest = &page[at + option.len()..];
+                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+                &rest[..end.unwrap_or(rest.len())]
+            })
+            .collect();
+        for case in &staged {
+            assert!(cases.iter().any(|it| it.name == *case), "{name}: {case}");
+        }
+        let is_a_relays_doing = posthaste::faultd::exception(reason).is_none();
+        let stages_it = cases
+            .iter()
+            .any(|it| it.reason == Some(reason) && staged.contains(&it.name.as_str()));
+        assert!(stages_it || !is_a_relays_doing, "{name}: {staged:?}");
+    }
+}
+
 /// Every setting that stands in the text between backticks.
 fn settings(text: &str) -> impl Iterator<Item = &str> {
     let sections = ["relays.NAME.", "server.", "custom_relays."];

@@ -29,6 +29,8 @@ pub(super) fn of(alert: AlertDescription, facts: &Facts<'_>) -> Finding {
         | Alert::CertificateUnknown
         | Alert::UnknownCA
         | Alert::DecryptError
+        // GnuTLS before 3.8 takes our empty Certificate for a broken one.
+        | Alert::DecodeError
             if facts.seen.client_certificate != ClientAuth::NotAsked =>
         {
             client_certificate(facts)

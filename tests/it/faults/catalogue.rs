@@ -62,8 +62,8 @@ async fn a_case_has_the_same_port_whatever_is_served_beside_it() {
     };
     let all = ports(&printed(&["manifest"]).await);
     assert_eq!(all.len(), catalogue().len());
-    assert_eq!(all[0].1, 42_500);
-    assert_eq!(all[all.len() - 1].1, 42_499 + all.len() as u64);
+    assert_eq!(all[0].1, 25_000);
+    assert_eq!(all[all.len() - 1].1, 24_999 + all.len() as u64);
     let some = ports(&printed(&["manifest", "--case", "cert-sha1", "refused"]).await);
     assert_eq!(some.len(), 2);
     assert!(some.iter().all(|it| all.contains(it)), "{some:?}");

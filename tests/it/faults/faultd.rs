@@ -44,8 +44,6 @@ pub(super) struct Entry {
     pub(super) reason: Option<String>,
     pub(super) stages: Vec<String>,
     pub(super) accepts: Vec<String>,
-    pub(super) probed: bool,
-    pub(super) passive: Option<String>,
     pub(super) needs: Vec<String>,
     pub(super) max_seconds: Option<u64>,
 }

@@ -23,8 +23,6 @@ const HUNG: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(super) enum Verdict {
     Right,
-    /// All that can be said by who does not look further.
-    Passive,
     /// One of the other reasons that are fair.
     Ambiguous,
     Wrong(String),
@@ -186,13 +184,8 @@ fn judge(
     if !case.stages.iter().any(|it| it == stage) {
         return Err(format!("another stage: {}", described()));
     }
-    // A reason that only a look beyond the failed session tells may be told as
-    // far as the session goes, as long as nobody looks.
     if told == reason {
         return Ok(Verdict::Right);
-    }
-    if case.probed && Some(told) == case.passive.as_deref() {
-        return Ok(Verdict::Passive);
     }
     if case.accepts.iter().any(|it| it == told) {
         return Ok(Verdict::Ambiguous);

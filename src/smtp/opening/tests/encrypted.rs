@@ -104,6 +104,41 @@ async fn a_certificate_that_is_missed_after_the_handshake_is_told() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_names_a_certificate_is_about_the_one_that_was_asked_for() {
+    let ca = Ca::new("ours");
+    for mode in MODES {
+        let first_in_tls = match mode {
+            TlsMode::Implicit => At::Greeting,
+            _ => At::EhloTls,
+        };
+        for (text, asks, reason) in [
+            (
+                "421 4.7.1 Error: No client certificate presented",
+                true,
+                Reason::ClientCertRequired,
+            ),
+            ("421 4.7.1 busy", true, Reason::RelayClosing),
+            (
+                "421 4.7.1 certificate renewal under way",
+                false,
+                Reason::RelayClosing,
+            ),
+        ] {
+            let tls = Tls::new(ca.server(HOST));
+            let tls = if asks {
+                tls.ask_client_certificate(&ca)
+            } else {
+                tls
+            };
+            let script = script(mode).at(first_in_tls, Answer::reply(text));
+            let (io, _peer) = serve(relay(mode, tls).script(script)).await;
+            let error = open(io, &trusting(&ca, mode)).await.unwrap_err();
+            assert_eq!(error.reason(), reason, "{mode:?}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_follows_the_handshake_is_no_tls_failure() {
     let ca = Ca::new("ours");
     for mode in MODES {
