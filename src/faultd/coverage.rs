@@ -37,6 +37,7 @@ pub fn exception(reason: Reason) -> Option<&'static str> {
         | StarttlsRefused
         | StarttlsInjection
         | StarttlsNoTls
+        | StarttlsRequired
         | NoCommonVersion
         | NoCommonCipher
         | NoCommonGroup

@@ -118,6 +118,15 @@ impl Advisor<'_> {
                 ]
             }
 
+            StarttlsRequired if self.target.mode.requires_tls() => vec![
+                self.use_mode(TlsMode::Starttls),
+                relay(
+                    "If something before the relay takes TLS off, let the relay take plaintext \
+                     from there.",
+                ),
+            ],
+            StarttlsRequired => vec![self.use_mode(TlsMode::Starttls)],
+
             NoCommonVersion => vec![upgrade(
                 "The relay must speak TLS 1.2 or newer: posthaste speaks nothing older.",
             )],

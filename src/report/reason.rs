@@ -40,6 +40,7 @@ pub enum Reason {
     StarttlsRefused = 43,
     StarttlsInjection = 44,
     StarttlsNoTls = 45,
+    StarttlsRequired = 46,
 
     NoCommonVersion = 60,
     NoCommonCipher = 61,

@@ -239,6 +239,9 @@ pub(super) fn refusal(stage: Stage, reply: &Reply) -> Reason {
         Stage::Starttls if reply.code.is_transient() => Reason::StarttlsRefusedTemporary,
         Stage::Starttls => Reason::StarttlsRefused,
         Stage::Auth if reply.code.is_transient() => Reason::AuthTemporary,
+        Stage::Auth | Stage::MailFrom | Stage::RcptTo if is_starttls_required(reply) => {
+            Reason::StarttlsRequired
+        }
         // The mechanism is offered and yet unknown (RFC 4954 section 4).
         Stage::Auth if code == 504 => Reason::AuthMechanism,
         Stage::Auth => Reason::AuthRejected,
@@ -251,6 +254,20 @@ pub(super) fn refusal(stage: Stage, reply: &Reply) -> Reason {
         _ if is_too_large(reply) => Reason::MessageTooLarge,
         Stage::MailFrom => Reason::SenderRejected,
         _ => Reason::MessageRejected,
+    }
+}
+
+/// RFC 3207 section 4 has 530 for it, with these words; RFC 4954 section 6 has
+/// 538 and 5.7.11 at AUTH, and RFC 5248 has 5.7.10.
+fn is_starttls_required(reply: &Reply) -> bool {
+    let detail = reply.enhanced.map(|it| (it.subject, it.detail));
+    match reply.code.value() {
+        538 => true,
+        530 => reply
+            .lines
+            .iter()
+            .any(|line| line.to_ascii_uppercase().contains("STARTTLS")),
+        _ => matches!(detail, Some((7, 10 | 11))),
     }
 }
 

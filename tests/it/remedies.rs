@@ -101,6 +101,19 @@ async fn the_mode_that_the_port_speaks() {
 }
 
 #[tokio::test]
+async fn tls_for_a_relay_that_insists_on_it() {
+    let ca = Ca::new("Test CA");
+    let relay = TestRelay::builder()
+        .tls(ca.server("localhost"))
+        .require_tls();
+    Case::new(relay.start().await.unwrap())
+        .trusting(&ca)
+        .with("tls.mode", "\"plaintext\"")
+        .is_mended(Reason::StarttlsRequired, "tls.mode")
+        .await;
+}
+
+#[tokio::test]
 async fn a_name_that_the_certificate_has() {
     let ca = Ca::new("Test CA");
     let relay = TestRelay::builder().tls(ca.server("mail.example.com"));

@@ -81,6 +81,7 @@ fn phrase(reason: Reason) -> Option<&'static str> {
         }
         Reason::StarttlsInjection => "something was injected before encryption",
         Reason::StarttlsNoTls => "it agrees to STARTTLS and goes on in plaintext",
+        Reason::StarttlsRequired => "it takes nothing before STARTTLS",
         Reason::NoCommonVersion => "no TLS version in common",
         Reason::NoCommonCipher => "no cipher suite in common",
         Reason::NoCommonGroup => "no key exchange group in common",

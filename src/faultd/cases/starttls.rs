@@ -5,8 +5,8 @@ use crate::{
     faultd::case::Case,
     report::{
         Reason,
-        Stage::{Starttls as StarttlsStage, TlsHandshake},
-        TlsMode::Starttls,
+        Stage::{MailFrom, Starttls as StarttlsStage, TlsHandshake},
+        TlsMode::{Implicit, Starttls},
     },
     testrelay::{Answer, Script, Step},
 };
@@ -128,6 +128,16 @@ pub(super) fn cases() -> Vec<Case> {
             ),
         )
         .or(&[Reason::PlaintextOnTlsPort, Reason::NotTls]),
+        Case::fails(
+            Implicit,
+            "starttls-within-tls",
+            "wants STARTTLS in a session that is in TLS, which a proxy takes off before it",
+            (MailFrom, Reason::StarttlsRequired),
+            faulty(
+                Step::AnyMail,
+                Answer::reply("530 5.7.0 Must issue a STARTTLS command first"),
+            ),
+        ),
     ]);
     cases
 }

@@ -119,6 +119,7 @@ impl Reason {
             StarttlsRefused              => (Starttls,    Relay,    AfterFix, Nobody,  NOT_SUPPORTED),
             StarttlsInjection            => (Starttls,    Attack,   AfterFix, Nobody,  VALIDATION),
             StarttlsNoTls                => (Starttls,    Relay,    AfterFix, Nobody,  VALIDATION),
+            StarttlsRequired             => (Starttls,    Owner,    AfterFix, Nobody,  VALIDATION),
 
             NoCommonVersion              => (Negotiation, Relay,    AfterFix, Nobody,  VALIDATION),
             NoCommonCipher               => (Negotiation, Relay,    AfterFix, Nobody,  VALIDATION),
