@@ -44,10 +44,16 @@ struct Told {
 }
 
 async fn told(arguments: &[&str]) -> Told {
+    told_with(&[], arguments).await
+}
+
+/// As above, with variables in the environment.
+async fn told_with(environment: &[(&str, &str)], arguments: &[&str]) -> Told {
     let child = Command::new(env!("CARGO_BIN_EXE_posthaste"))
         .arg("check")
         .args(arguments)
         .env_remove("POSTHASTE_CONFIG")
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -638,4 +644,25 @@ async fn nothing_of_a_reply_reaches_the_terminal_as_it_is() {
     assert!(report.contains("takes mail in plaintext\n"), "{report}");
     let is_control = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
     assert!(!report.chars().any(is_control), "{report:?}");
+}
+
+#[tokio::test]
+async fn trust_anchors_that_cannot_be_read_are_a_cause() {
+    let ca = Ca::new("Test CA");
+    let chain = ca.server("localhost").followed_by(ca.der());
+    let relay = relay().tls(chain).start().await.unwrap();
+    let folder = Folder::new();
+    let anchors = folder.file("anchors.pem", "-----BEGIN CERTIFICATE-----\n!\n");
+    let place = format!("localhost:{}", relay.port());
+    let environment = [
+        ("SSL_CERT_FILE", anchors.to_str().unwrap()),
+        ("SSL_CERT_DIR", ""),
+    ];
+    let told = told_with(&environment, &[&place, "--json"]).await;
+    assert_eq!(told.status, 1, "{}", told.err);
+    let answer: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    let finding = &answer["findings"][0];
+    assert_eq!(finding["reason"], "REASON_LOCAL_TRUST_STORE", "{finding}");
+    assert_eq!(finding["confidence"], "CONFIDENCE_AMBIGUOUS");
+    assert_eq!(finding["tls"]["trustSource"], "bundled");
 }
