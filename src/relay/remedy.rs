@@ -164,17 +164,24 @@ impl Advisor<'_> {
             PskRequired => vec![change_relay_tls(
                 "Give the relay a certificate: it wants a pre-shared key.",
             )],
-            HandshakeTimeout | HandshakeClosed | HandshakeReset => vec![
-                later("Try again later."),
-                self.owner(
-                    Action::ChangeRelayTls,
-                    "If it repeats, something on the way may drop large hellos: switch \
-                     post-quantum groups off for this relay."
-                        .into(),
-                    "tls.post_quantum",
-                    Some("false"),
-                ),
-            ],
+            HandshakeTimeout | HandshakeClosed | HandshakeReset => {
+                let mut remedies = vec![later("Try again later.")];
+                // No advice where the relay answered, or a small hello fared no
+                // better.
+                if self.failure.alternatives.contains(&HelloTooLarge) {
+                    remedies.push(
+                        self.owner(
+                            Action::ChangeRelayTls,
+                            "If it repeats, something on the way may drop large hellos: switch \
+                             post-quantum groups off for this relay."
+                                .into(),
+                            "tls.post_quantum",
+                            Some("false"),
+                        ),
+                    );
+                }
+                remedies
+            }
             Corrupted => vec![later("Data was damaged on the way. Try again.")],
             ProtocolViolation => vec![upgrade("The relay's TLS breaks the protocol.")],
 

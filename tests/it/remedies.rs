@@ -248,6 +248,22 @@ async fn a_small_hello_for_a_relay_that_drops_large_ones() {
 }
 
 #[tokio::test]
+async fn a_small_hello_is_no_advice_where_it_fared_no_better() {
+    let ca = Ca::new("Test CA");
+    let closes = Script::new().at(Step::Handshake, Answer::close());
+    let relay = TestRelay::builder()
+        .tls(ca.server("localhost"))
+        .script(closes);
+    let case = Case::new(relay.start().await.unwrap()).trusting(&ca);
+    let failure = case.send(&[]).await.unwrap_err().failure.unwrap();
+    assert_eq!(failure.reason(), Reason::HandshakeClosed);
+    let tried = failure.tls.unwrap().probes;
+    assert!(!tried.is_empty());
+    let settings: Vec<_> = failure.remedies.iter().map(|it| &it.setting).collect();
+    assert_eq!(settings, [""], "{:?}", failure.remedies);
+}
+
+#[tokio::test]
 async fn implicit_tls_on_a_port_that_waits_for_it() {
     let ca = Ca::new("Test CA");
     let relay = TestRelay::builder()
