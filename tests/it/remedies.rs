@@ -264,6 +264,23 @@ async fn a_small_hello_is_no_advice_where_it_fared_no_better() {
 }
 
 #[tokio::test]
+async fn the_name_is_not_to_blame_where_ehlo_is_unknown() {
+    for (reply, setting) in [
+        ("500 unknown command", "relays.primary.port"),
+        ("550 bad name", "relays.primary.ehlo_name"),
+    ] {
+        let script = Script::new()
+            .at(Step::Ehlo, Answer::reply(reply))
+            .at(Step::Helo, Answer::reply(reply));
+        let relay = TestRelay::builder().script(script);
+        let case = Case::new(relay.start().await.unwrap());
+        let failure = case.send(&[]).await.unwrap_err().failure.unwrap();
+        assert_eq!(failure.reason(), Reason::EhloRejected);
+        assert_eq!(failure.remedies[0].setting, setting, "{reply}");
+    }
+}
+
+#[tokio::test]
 async fn implicit_tls_on_a_port_that_waits_for_it() {
     let ca = Ca::new("Test CA");
     let relay = TestRelay::builder()
