@@ -58,7 +58,10 @@ impl Advisor<'_> {
                 self.check_port(),
             ],
             ConnectionClosed | ConnectionReset => vec![
-                later("The relay hung up before it spoke. Try again later."),
+                later(match self.failure.stage {
+                    Stage::Ehlo => "The relay hung up when TLS was there. Try again later.",
+                    _ => "The relay hung up before it spoke. Try again later.",
+                }),
                 relay("Check whether the relay blocks this client's address, or has no back end."),
             ],
 
@@ -78,6 +81,11 @@ impl Advisor<'_> {
             BannerRejected => vec![relay(
                 "Ask who runs the relay whether it blocks this client's address.",
             )],
+            // RFC 5321 section 4.2.2: the command is unknown, whatever the name.
+            EhloRejected if self.replied(&[500, 502]) => vec![
+                self.check_port(),
+                upgrade("What answered knows neither EHLO nor HELO."),
+            ],
             EhloRejected => vec![self.set_ehlo_name()],
             ReplyMalformed | ReplyTooLarge => {
                 vec![
@@ -173,17 +181,24 @@ impl Advisor<'_> {
             PskRequired => vec![change_relay_tls(
                 "Give the relay a certificate: it wants a pre-shared key.",
             )],
-            HandshakeTimeout | HandshakeClosed | HandshakeReset => vec![
-                later("Try again later."),
-                self.owner(
-                    Action::ChangeRelayTls,
-                    "If it repeats, something on the way may drop large hellos: switch \
-                     post-quantum groups off for this relay."
-                        .into(),
-                    "tls.post_quantum",
-                    Some("false"),
-                ),
-            ],
+            HandshakeTimeout | HandshakeClosed | HandshakeReset => {
+                let mut remedies = vec![later("Try again later.")];
+                // No advice where the relay answered, or a small hello fared no
+                // better.
+                if self.failure.alternatives.contains(&HelloTooLarge) {
+                    remedies.push(
+                        self.owner(
+                            Action::ChangeRelayTls,
+                            "If it repeats, something on the way may drop large hellos: switch \
+                             post-quantum groups off for this relay."
+                                .into(),
+                            "tls.post_quantum",
+                            Some("false"),
+                        ),
+                    );
+                }
+                remedies
+            }
             Corrupted => vec![later("Data was damaged on the way. Try again.")],
             ProtocolViolation => vec![upgrade("The relay's TLS breaks the protocol.")],
 
@@ -361,6 +376,12 @@ impl Advisor<'_> {
         let here = (self.target.port, self.target.mode);
         let probes = self.failure.tls.iter().flat_map(|tls| &tls.probes);
         probes.filter(move |probe| (probe.port, probe.mode) != here)
+    }
+
+    /// Whether a reply with one of `codes` refused.
+    fn replied(&self, codes: &[u16]) -> bool {
+        let reply = self.failure.reply.as_ref();
+        reply.is_some_and(|it| codes.contains(&it.code.value()))
     }
 
     /// Whether `remedy` is the advice that `probe` has put to the test. That a

@@ -137,7 +137,7 @@ impl Halt {
             | Kind::Silent { .. }
             | Kind::TlsFirst(_)
             | Kind::Abandoned
-            | Kind::Foreign(_)
+            | Kind::Foreign(..)
             | Kind::StarttlsMissing { .. }
             | Kind::Injected
             | Kind::NoMechanism { .. }
@@ -203,8 +203,9 @@ pub(super) enum Kind {
     /// The code has no place there.
     #[error("the relay replied with an unexpected {}", .0.code)]
     Unexpected(Reply),
+    /// What the port speaks, and the octets that show it.
     #[error("the relay does not speak SMTP")]
-    Foreign(Foreign),
+    Foreign(Foreign, Vec<u8>),
     #[error("the relay refused with {}", code(reply))]
     Refused {
         reason: Reason,

@@ -15,6 +15,8 @@ use crate::report::{
 
 /// How much of a reply's text a summary quotes. The whole reply is beside it.
 const QUOTED_CHARACTERS: usize = 240;
+/// How much is quoted of what is no reply, in octets.
+const EXCERPT: usize = 60;
 
 impl Error {
     /// What went wrong.
@@ -97,7 +99,7 @@ impl Error {
                 "{relay} sent a reply that has no place there while {activity}: {}",
                 quote(reply)
             ),
-            Kind::Foreign(foreign) => foreign_summary(&relay, *foreign),
+            Kind::Foreign(foreign, said) => foreign_summary(&relay, *foreign, said),
             Kind::Refused {
                 reply,
                 mechanism: Some(mechanism),
@@ -191,8 +193,8 @@ impl Kind {
             Self::BadReply(BadReply::NoCode | BadReply::MixedCodes) | Self::Unexpected(_) => {
                 Reason::ReplyMalformed
             }
-            Self::Foreign(Foreign::Tls) | Self::TlsFirst(_) => Reason::TlsOnPlaintextPort,
-            Self::Foreign(Foreign::Protocol(_) | Foreign::Unknown) => Reason::NotSmtp,
+            Self::Foreign(Foreign::Tls, _) | Self::TlsFirst(_) => Reason::TlsOnPlaintextPort,
+            Self::Foreign(Foreign::Protocol(_) | Foreign::Unknown, _) => Reason::NotSmtp,
             Self::StarttlsMissing { stripped: false } => Reason::StarttlsNotOffered,
             Self::StarttlsMissing { stripped: true } => Reason::StarttlsStripped,
             Self::Injected => Reason::StarttlsInjection,
@@ -214,7 +216,7 @@ impl Kind {
             Self::Silent { asked: false, .. } => Confidence::Ambiguous,
             Self::Silent { asked: true, .. } | Self::TlsFirst(_) => Confidence::Probed,
             Self::Closed { heard: true } if stage == Stage::Ehlo => Confidence::Inferred,
-            Self::StarttlsMissing { stripped: true } | Self::Foreign(Foreign::Unknown) => {
+            Self::StarttlsMissing { stripped: true } | Self::Foreign(Foreign::Unknown, _) => {
                 Confidence::Inferred
             }
             _ => Confidence::Observed,
@@ -368,12 +370,34 @@ fn tls_first_summary(relay: &str, hello: &Hello) -> String {
     }
 }
 
-fn foreign_summary(relay: &str, foreign: Foreign) -> String {
+fn foreign_summary(relay: &str, foreign: Foreign, said: &[u8]) -> String {
+    let said = excerpt(said);
     match foreign {
         Foreign::Tls => format!("{relay} speaks TLS where a greeting in plaintext should come."),
-        Foreign::Protocol(name) => format!("{relay} speaks {name}, not SMTP."),
-        Foreign::Unknown => format!("{relay} does not greet as SMTP does."),
+        Foreign::Protocol(name) => format!("{relay} speaks {name}, not SMTP: it said {said}."),
+        Foreign::Unknown => format!("{relay} does not greet as SMTP does: it said {said}."),
     }
+}
+
+/// The first line of what somebody said, in double quotes where it is text, and
+/// the first octets in hexadecimal otherwise.
+fn excerpt(said: &[u8]) -> String {
+    const OCTETS: usize = 8;
+
+    let line = said.split(|it| matches!(it, b'\r' | b'\n')).next();
+    let line = line.unwrap_or_default();
+    if !line.is_empty() && line.iter().all(|it| matches!(it, b' '..=b'~')) {
+        let short = &line[..line.len().min(EXCERPT)];
+        let end = if short.len() < line.len() { "..." } else { "" };
+        return format!("\"{}{end}\"", String::from_utf8_lossy(short));
+    }
+    said.iter()
+        .take(OCTETS)
+        .fold("0x".to_owned(), |mut text, octet| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{octet:02x}");
+            text
+        })
 }
 
 fn local_summary(relay: &str, local: Local, error: &Error) -> String {
@@ -430,6 +454,18 @@ fn ascii(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_reply_is_quoted_where_it_is_text() {
+        assert_eq!(excerpt(b"RFB 003.008\nx"), "\"RFB 003.008\"");
+        assert_eq!(excerpt(b"\x4a\0\0\0\x0a8.0.36"), "0x4a0000000a382e30");
+        assert_eq!(excerpt(b"\x1b[31mred\r\n"), "0x1b5b33316d726564");
+        assert_eq!(excerpt(b"\r\nbehind"), "0x0d0a626568696e64");
+        assert_eq!(
+            excerpt(&[b'x'; 300]),
+            format!("\"{}...\"", "x".repeat(EXCERPT))
+        );
+    }
 
     #[test]
     fn of_several_attempts_the_most_telling_gives_the_reason() {

@@ -33,6 +33,9 @@ const TELLING_SILENCE: Duration = Duration::from_secs(5);
 /// How long a server that did not greet has to answer a word of ours.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
+/// How much is kept of what another protocol began with.
+const FIRST_OCTETS: usize = 64;
+
 /// What a session needs on its way to being ready.
 pub(super) struct Opening<'a> {
     pub(super) target: &'a Target,
@@ -116,9 +119,10 @@ impl Opening<'_> {
         let extensions = self.ehlo(connection, name).await.map_err(|halt| {
             match halt.reason() {
                 // FTP greets with 220 too (RFC 959 section 5.4).
-                Reason::EhloRejected if is_ftp(&greeting) => {
-                    Halt::new(halt.stage, Kind::Foreign(Foreign::Protocol("FTP")))
-                }
+                Reason::EhloRejected if is_ftp(&greeting) => Halt::new(
+                    halt.stage,
+                    Kind::Foreign(Foreign::Protocol("FTP"), octets(&greeting)),
+                ),
                 _ => halt,
             }
         })?;
@@ -209,7 +213,9 @@ impl Opening<'_> {
                 Kind::BadReply(BadReply::NoCode) | Kind::Closed { .. } | Kind::Timeout { .. }
             );
             match foreign(connection.unread()) {
-                Some(foreign) if may_be_foreign => step.halt(Kind::Foreign(foreign)),
+                Some(foreign) if may_be_foreign => {
+                    step.halt(Kind::Foreign(foreign, beginning(connection.unread())))
+                }
                 _ if connection.unread().is_empty() => self.silence(halt, started.elapsed(), asked),
                 _ => halt,
             }
@@ -218,7 +224,7 @@ impl Opening<'_> {
             220 => Ok(greeting),
             400.. => Err(refused(&step, greeting)),
             // NNTP greets with 200, for one.
-            _ => Err(step.halt(Kind::Foreign(Foreign::Unknown))),
+            _ => Err(step.halt(Kind::Foreign(Foreign::Unknown, octets(&greeting)))),
         }
     }
 
@@ -269,7 +275,7 @@ impl Opening<'_> {
         // Whatever comes, only what it begins with counts.
         let _ = connection.ask(&Commands::ehlo(name), &step).await;
         match foreign(connection.unread()) {
-            Some(foreign) => step.halt(Kind::Foreign(foreign)),
+            Some(foreign) => step.halt(Kind::Foreign(foreign, beginning(connection.unread()))),
             None => halt,
         }
     }
@@ -370,6 +376,16 @@ fn is_ftp(greeting: &Reply) -> bool {
         && text
             .split_ascii_whitespace()
             .any(|word| (word.contains("ftp") && !is_host(word)) || word == "filezilla")
+}
+
+/// As much of what came as is worth telling.
+fn beginning(octets: &[u8]) -> Vec<u8> {
+    octets.iter().copied().take(FIRST_OCTETS).collect()
+}
+
+/// The same of a reply that could be read.
+fn octets(reply: &Reply) -> Vec<u8> {
+    beginning(reply.to_string().as_bytes())
 }
 
 /// What `octets`, which should begin a greeting, begin instead.

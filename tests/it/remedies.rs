@@ -261,6 +261,39 @@ async fn a_small_hello_for_a_relay_that_drops_large_ones() {
 }
 
 #[tokio::test]
+async fn a_small_hello_is_no_advice_where_it_fared_no_better() {
+    let ca = Ca::new("Test CA");
+    let closes = Script::new().at(Step::Handshake, Answer::close());
+    let relay = TestRelay::builder()
+        .tls(ca.server("localhost"))
+        .script(closes);
+    let case = Case::new(relay.start().await.unwrap()).trusting(&ca);
+    let failure = case.send(&[]).await.unwrap_err().failure.unwrap();
+    assert_eq!(failure.reason(), Reason::HandshakeClosed);
+    let tried = failure.tls.unwrap().probes;
+    assert!(!tried.is_empty());
+    let settings: Vec<_> = failure.remedies.iter().map(|it| &it.setting).collect();
+    assert_eq!(settings, [""], "{:?}", failure.remedies);
+}
+
+#[tokio::test]
+async fn the_name_is_not_to_blame_where_ehlo_is_unknown() {
+    for (reply, setting) in [
+        ("500 unknown command", "relays.primary.port"),
+        ("550 bad name", "relays.primary.ehlo_name"),
+    ] {
+        let script = Script::new()
+            .at(Step::Ehlo, Answer::reply(reply))
+            .at(Step::Helo, Answer::reply(reply));
+        let relay = TestRelay::builder().script(script);
+        let case = Case::new(relay.start().await.unwrap());
+        let failure = case.send(&[]).await.unwrap_err().failure.unwrap();
+        assert_eq!(failure.reason(), Reason::EhloRejected);
+        assert_eq!(failure.remedies[0].setting, setting, "{reply}");
+    }
+}
+
+#[tokio::test]
 async fn implicit_tls_on_a_port_that_waits_for_it() {
     let ca = Ca::new("Test CA");
     let relay = TestRelay::builder()

@@ -122,8 +122,8 @@ impl Args {
 
 fn time(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if time > LONGEST {
-        return Err("must be an hour at most".into());
+    if time.is_zero() || time > LONGEST {
+        return Err("must be more than nothing, and an hour at most".into());
     }
     Ok(time)
 }
@@ -185,6 +185,15 @@ mod tests {
             ("2001:db8::1", "2001:db8::1", 587),
         ] {
             assert_eq!(place(text), Ok((host.to_owned(), port)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_more_than_nothing_and_an_hour_at_most() {
+        assert_eq!(time("300ms"), Ok(Duration::from_millis(300)));
+        assert_eq!(time("1h"), Ok(LONGEST));
+        for text in ["0s", "61m", "soon"] {
+            assert!(time(text).is_err(), "{text}");
         }
     }
 

@@ -52,6 +52,23 @@ async fn what_a_greeting_can_be_instead() {
 }
 
 #[tokio::test]
+async fn what_was_said_instead_of_a_greeting_is_told() {
+    for (octets, said) in [
+        (&b"SSH-2.0-OpenSSH\r\n"[..], "it said \"SSH-2.0-OpenSSH\""),
+        (
+            b"200 news server ready\r\n",
+            "it said \"200 news server ready\"",
+        ),
+        (b"\x80\x81\x82\x83\x84\r\n", "it said 0x80818283840d0a"),
+    ] {
+        let answer = Answer::raw(octets).then(Answer::stall());
+        let (_, error) = refusal(TlsMode::Starttls, but(At::Greeting, answer)).await;
+        let summary = error.into_failure().summary;
+        assert!(summary.contains(said), "{summary}");
+    }
+}
+
+#[tokio::test]
 async fn ftp_is_told_when_it_refuses_ehlo() {
     for (greeting, answer, reason) in [
         ("220 (vsFTPd 3.0.5)", "530 Please login", Reason::NotSmtp),

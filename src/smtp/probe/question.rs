@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Door, trials, unarmed};
 use crate::{
-    report::{Reason, RelayFailure, Stage, TlsEvidence, TlsMode, TlsProbe},
+    report::{Confidence, Reason, RelayFailure, Stage, TlsEvidence, TlsMode, TlsProbe},
     smtp::{Error, Host, Target, error::Kind, failure::retry_after},
     tls::{Inquiry, Verdict},
 };
@@ -111,21 +111,25 @@ impl Question {
     pub async fn investigate(self) -> Findings {
         let end = Instant::now() + TIME;
         let target = &self.target;
+        let reason = self.reason;
         let inquires = self.inquiry.is_some();
         let mut doors = self.elsewhere();
         let other_mode = self.other_mode.map(|mode| Door {
             port: target.port,
             mode,
         });
-        // Where hellos are tried, they show whether it is the mode at all.
+        // Where hellos are tried, they show whether it is the mode at all. The
+        // least likely port makes room for that.
+        let mut postponed = None;
         if !inquires {
             doors.splice(0..0, other_mode);
+        } else if other_mode.is_some() && doors.len() == INSTEAD.len() {
+            postponed = doors.pop();
         }
+        let tries = CONNECTIONS - doors.len() - usize::from(postponed.is_some());
         let inquire = async {
             match self.inquiry {
-                Some(inquiry) => {
-                    trials::carry_out(inquiry, target, CONNECTIONS - doors.len(), end).await
-                }
+                Some(inquiry) => trials::carry_out(inquiry, target, tries, end).await,
                 None => trials::Outcome::default(),
             }
         };
@@ -134,13 +138,19 @@ impl Question {
         let heard_tls = probes
             .iter()
             .any(|probe| probe.session.is_some() || probe.alert.is_some());
-        let has_room = outcome.connections + doors.len() < CONNECTIONS;
-        let further = other_mode.filter(|_| inquires && !heard_tls && has_room);
+        let room = CONNECTIONS.saturating_sub(outcome.connections + doors.len());
+        let further = other_mode.filter(|_| inquires && !heard_tls);
+        let further: Vec<_> = further.into_iter().chain(postponed).take(room).collect();
         probes.extend(found);
-        probes.extend(open(further.as_slice(), target, end).await);
+        probes.extend(open(&further, target, end).await);
+        // Where the relay said something, that tells more.
+        let was_silent = !matches!(reason, Reason::PlaintextOnTlsPort | Reason::NotTls);
+        let wrong_mode = other_mode
+            .filter(|_| was_silent)
+            .and_then(|door| wrong_mode(door, &probes));
         Findings {
             probes,
-            verdict: outcome.verdict,
+            verdict: wrong_mode.or(outcome.verdict),
             blank: target.tls.evidence(target.mode),
         }
     }
@@ -184,6 +194,36 @@ impl Findings {
     }
 }
 
+/// The port works in the mode of `door`, and said nothing in its own.
+fn wrong_mode(door: Door, probes: &[TlsProbe]) -> Option<Verdict> {
+    let works = probes
+        .iter()
+        .find(|it| (it.port, it.mode) == (door.port, door.mode) && it.succeeded)?;
+    let settled = works
+        .session
+        .as_ref()
+        .map_or_else(String::new, |session| format!(" ({session})"));
+    let port = door.port;
+    let (reason, summary) = match door.mode {
+        TlsMode::Implicit => (
+            Reason::TlsOnPlaintextPort,
+            format!(
+                "Port {port} does not greet in plaintext, and works with implicit TLS{settled}."
+            ),
+        ),
+        TlsMode::Starttls | TlsMode::StarttlsIfOffered | TlsMode::Plaintext => (
+            Reason::PlaintextOnTlsPort,
+            format!("Port {port} does not answer a TLS hello, and works with STARTTLS{settled}."),
+        ),
+    };
+    Some(Verdict {
+        reason,
+        confidence: Confidence::Probed,
+        alternatives: Vec::new(),
+        summary,
+    })
+}
+
 /// The mode that the port may be for, when none that it was used in fits.
 fn other_mode(mode: TlsMode, reason: Reason) -> Option<TlsMode> {
     match (mode, reason) {
@@ -202,5 +242,40 @@ fn other_mode(mode: TlsMode, reason: Reason) -> Option<TlsMode> {
             Reason::BannerTimeout | Reason::ConnectionClosed | Reason::ConnectionReset,
         ) => Some(TlsMode::Implicit),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tried(port: u16, mode: TlsMode, succeeded: bool) -> TlsProbe {
+        TlsProbe {
+            name: super::super::name(port, mode),
+            mode,
+            port,
+            succeeded,
+            session: None,
+            reason: None,
+            alert: None,
+        }
+    }
+
+    #[test]
+    fn the_mode_is_wrong_where_the_other_one_works_on_the_same_port() {
+        use TlsMode::{Implicit, Starttls};
+
+        for (mode, reason) in [
+            (Implicit, Reason::TlsOnPlaintextPort),
+            (Starttls, Reason::PlaintextOnTlsPort),
+        ] {
+            let door = Door { port: 2465, mode };
+            let verdict = wrong_mode(door, &[tried(2465, mode, true)]).unwrap();
+            assert_eq!(verdict.reason, reason);
+            assert_eq!(verdict.confidence, Confidence::Probed);
+            assert!(verdict.summary.starts_with("Port 2465 does not"));
+            assert!(wrong_mode(door, &[tried(2465, mode, false)]).is_none());
+            assert!(wrong_mode(door, &[tried(465, mode, true)]).is_none());
+        }
     }
 }

@@ -2,7 +2,13 @@
 
 use std::io;
 
-use super::{Facts, Finding, TimeLimit, received::intolerant, say};
+use rustls::AlertDescription;
+
+use super::{
+    Facts, Finding, TimeLimit,
+    received::{self, intolerant},
+    say,
+};
 use crate::{
     report::{Reason, TlsMode},
     tls::{opening::Opening, record::is_gone, witness::ClientAuth},
@@ -53,6 +59,9 @@ fn gone(kind: io::ErrorKind, facts: &Facts<'_>) -> Finding {
             ),
         );
     }
+    if let Some(alert) = parting_alert(facts) {
+        return received::of(alert, facts);
+    }
     // Before its first byte a relay on a port for implicit TLS has not said
     // anything at all, and a load balancer without a relay behind it looks the
     // same.
@@ -70,6 +79,23 @@ fn gone(kind: io::ErrorKind, facts: &Facts<'_>) -> Finding {
         format!("The connection was {verb} in the handshake: {progress}"),
         facts,
     )
+}
+
+/// What the relay said before it left, where it called that a warning: what an
+/// alert means goes by its description (RFC 8446 section 6).
+fn parting_alert(facts: &Facts<'_>) -> Option<AlertDescription> {
+    match facts.opening {
+        Opening::Alert(_, code) if facts.seen.chain.is_empty() && !facts.settled => {
+            let alert = AlertDescription::from(*code);
+            // These two only say that it leaves.
+            let is_farewell = matches!(
+                alert,
+                AlertDescription::CloseNotify | AlertDescription::UserCanceled
+            );
+            (!is_farewell).then_some(alert)
+        }
+        _ => None,
+    }
 }
 
 /// A relay that answers our `ClientHello` with nothing may not bear it.

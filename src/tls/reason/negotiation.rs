@@ -1,6 +1,6 @@
 //! Relays whose answer to our `ClientHello` does not fit it.
 
-use rustls::{Error, PeerIncompatible, PeerMisbehaved};
+use rustls::{Error, InvalidMessage, PeerIncompatible, PeerMisbehaved};
 
 use super::{Facts, Finding, say};
 use crate::{
@@ -96,6 +96,16 @@ pub(super) fn misbehaved(error: &PeerMisbehaved, facts: &Facts<'_>) -> Finding {
 
 /// The relay's TLS is broken.
 pub(super) fn violation(error: &Error) -> Finding {
+    if matches!(
+        error,
+        Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge)
+    ) {
+        return Finding::observed(
+            Reason::ProtocolViolation,
+            "The relay sends a message of the handshake that is larger than 64 KiB; only a \
+             chain of very many certificates would be",
+        );
+    }
     Finding::observed(
         Reason::ProtocolViolation,
         format!("The relay breaks the rules of TLS: {error}"),

@@ -204,6 +204,15 @@ async fn nonsense_in_tls_is_shown() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_too_large_is_told_in_words() {
+    // It announces a mebibyte.
+    let bytes = b"\x16\x03\x03\x00\x04\x02\x10\x00\x00";
+    let error = refused(&Settings::default(), answer(bytes)).await;
+    assert_eq!(error.reason, Reason::ProtocolViolation);
+    assert_says(&error, &["larger than 64 KiB", "decode_error"]);
+}
+
+#[tokio::test]
 async fn a_common_version_is_named_from_the_other_side_too() {
     let root = Authority::new("Test Root");
     let identity = root.issue(&leaf_params(&[HOST]), &[]);

@@ -116,6 +116,36 @@ async fn a_relay_that_breaks_off() {
     assert_says(&error, &["user_canceled (90)"]);
 }
 
+#[tokio::test]
+async fn an_alert_says_why_even_when_it_is_called_a_warning() {
+    for (bytes, reason, words) in [
+        (
+            &[21, 3, 3, 0, 2, 1, 40],
+            Reason::HandshakeRefused,
+            "handshake_failure (40)",
+        ),
+        (
+            &[21, 3, 3, 0, 2, 1, 70],
+            Reason::NoCommonVersion,
+            "protocol_version (70)",
+        ),
+        (
+            &[21, 3, 3, 0, 2, 1, 112],
+            Reason::SniRejected,
+            "unrecognized_name (112)",
+        ),
+        (
+            &[21, 3, 3, 0, 2, 1, 0],
+            Reason::HandshakeClosed,
+            "close_notify (0)",
+        ),
+    ] {
+        let error = refused(&Settings::default(), answer(bytes)).await;
+        assert_eq!(error.reason, reason, "{words}");
+        assert_says(&error, &[words]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_relay_that_says_nothing_is_left_in_time() {
     let (client, server) = duplex(1 << 16);
