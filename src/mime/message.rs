@@ -1,5 +1,6 @@
 //! A message with its header section.
 
+use bytes::Bytes;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
@@ -22,14 +23,9 @@ pub(super) fn compose(message: &Message) -> Composed {
     let mut octets = part::formatted(message);
     let needs_smtputf8 = !fields.is_ascii();
     octets.splice(..0, fields.into_bytes());
-    Composed {
-        body: Body {
-            bytes: octets.into(),
-            is_8bit: false,
-            needs_smtputf8,
-        },
-        message_id,
-    }
+    let mut body = Body::from(Bytes::from(octets));
+    body.needs_smtputf8 = needs_smtputf8;
+    Composed { body, message_id }
 }
 
 /// All header fields but those of the body's outermost part.
@@ -147,8 +143,8 @@ mod tests {
         mime::compose(&Content::Message(Box::new(message)))
     }
 
-    fn text(composed: &Composed) -> &str {
-        str::from_utf8(&composed.body.bytes).unwrap()
+    fn text(composed: &Composed) -> String {
+        String::from_utf8(composed.body.to_vec()).unwrap()
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl Dispatch {
             recipients: delivered.recipients,
             partial_failure,
             session,
-            size_bytes: self.composed.body.bytes.len() as u64,
+            size_bytes: self.composed.body.len(),
             replayed: false,
         })
     }

@@ -204,7 +204,7 @@ impl Sender {
         self.target(&order)?;
         let (_, composed) = compose(order).await?;
         Ok(Validated {
-            size_bytes: composed.body.bytes.len() as u64,
+            size_bytes: composed.body.len(),
             message_id: composed.message_id,
         })
     }

@@ -2,21 +2,26 @@
 
 use memchr::memmem;
 
+use super::body::{Body, Reader};
+
 /// Gives a message in chunks of bounded size, with dots stuffed and its end
 /// marked. A bare LF counts as a line end too, since relays exist that take it
 /// for one: no message can hold what they would read as its end.
 pub(super) struct Stuffed<'a> {
-    rest: &'a [u8],
+    rest: Reader<'a>,
+    left: u64,
     at_line_start: bool,
-    ends_in_crlf: bool,
+    /// The last two octets.
+    tail: [u8; 2],
 }
 
 impl<'a> Stuffed<'a> {
-    pub(super) fn new(message: &'a [u8]) -> Self {
+    pub(super) fn new(message: &'a Body) -> Self {
         Self {
-            rest: message,
+            rest: message.reader(),
+            left: message.len(),
             at_line_start: true,
-            ends_in_crlf: message.ends_with(b"\r\n"),
+            tail: [0; 2],
         }
     }
 
@@ -24,23 +29,22 @@ impl<'a> Stuffed<'a> {
     /// last, the end of data among them.
     pub(super) fn fill(&mut self, chunk: &mut Vec<u8>, size: usize) -> bool {
         chunk.clear();
-        let (part, rest) = self.rest.split_at(size.min(self.rest.len()));
-        self.rest = rest;
-        if self.at_line_start && part.starts_with(b".") {
-            chunk.push(b'.');
+        while chunk.len() < size
+            && let Some(part) = self.rest.next(size - chunk.len())
+        {
+            stuff(part, self.at_line_start, chunk);
+            self.left -= part.len() as u64;
+            self.at_line_start = part.ends_with(b"\n");
+            self.tail = match *part {
+                [.., a, b] => [a, b],
+                [b] => [self.tail[1], b],
+                [] => self.tail,
+            };
         }
-        let mut copied = 0;
-        for line_end in memmem::find_iter(part, b"\n.") {
-            chunk.extend_from_slice(&part[copied..=line_end]);
-            chunk.push(b'.');
-            copied = line_end + 1;
-        }
-        chunk.extend_from_slice(&part[copied..]);
-        self.at_line_start = part.ends_with(b"\n");
-        if !self.rest.is_empty() {
+        if self.left > 0 {
             return false;
         }
-        if !self.ends_in_crlf {
+        if self.tail != *b"\r\n" {
             chunk.extend_from_slice(b"\r\n");
         }
         chunk.extend_from_slice(b".\r\n");
@@ -48,14 +52,29 @@ impl<'a> Stuffed<'a> {
     }
 }
 
+fn stuff(part: &[u8], at_line_start: bool, chunk: &mut Vec<u8>) {
+    if at_line_start && part.starts_with(b".") {
+        chunk.push(b'.');
+    }
+    let mut copied = 0;
+    for line_end in memmem::find_iter(part, b"\n.") {
+        chunk.extend_from_slice(&part[copied..=line_end]);
+        chunk.push(b'.');
+        copied = line_end + 1;
+    }
+    chunk.extend_from_slice(&part[copied..]);
+}
+
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;
 
     fn stuff(message: &[u8], size: usize) -> Vec<u8> {
-        let mut stuffed = Stuffed::new(message);
+        let body = Body::from(Bytes::copy_from_slice(message));
+        let mut stuffed = Stuffed::new(&body);
         let (mut all, mut chunk) = (Vec::new(), Vec::new());
         loop {
             let is_last = stuffed.fill(&mut chunk, size);

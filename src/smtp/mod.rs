@@ -5,12 +5,13 @@
 //! [`Session::open`] resolves and connects (`resolve`, `connect`) and gets the
 //! connection ready (`opening`: greeting, EHLO, STARTTLS, `auth`);
 //! [`Session::send`] hands a mail over (`delivery`), in one `transaction` or in
-//! several (`surplus`, `data`). [`Walk`] opens one and leaves it, for a check;
+//! several (`surplus`, `body`, `data`). [`Walk`] opens one and leaves it, for a check;
 //! `probe` opens further ones where one failed. Below them, `connection` sends
 //! commands and hears replies over a `stream`, and `step` puts every wait under a
 //! time limit and the caller's will.
 
 mod auth;
+mod body;
 mod command;
 mod connect;
 mod connection;
@@ -40,6 +41,7 @@ mod transaction;
 mod walk;
 
 pub use auth::{Mechanism, Mechanisms};
+pub use body::{Body, Piece};
 pub use command::EhloName;
 pub use credentials::Credentials;
 pub use error::Error;
@@ -50,5 +52,5 @@ pub use progress::Progress;
 pub use resolve::Resolver;
 pub use session::Session;
 pub use target::Target;
-pub use transaction::{Body, Delivered, Transaction};
+pub use transaction::{Delivered, Transaction};
 pub use walk::{Passed, Walk};

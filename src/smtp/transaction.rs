@@ -4,11 +4,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
-    Progress, Session,
+    Body, Progress, Session,
     command::{Commands, MailParameters},
     data::Stuffed,
     error::{Error, Halt, Kind},
@@ -27,17 +26,6 @@ const CHUNK: usize = 64 * 1024;
 const SPARE: usize = 256;
 /// How long it may take to leave the session in order after a refusal.
 const TIDY_UP_LIMIT: Duration = Duration::from_secs(5);
-
-/// A message, ready to be sent: lines end in CRLF, and so does the last.
-#[derive(Clone, Debug)]
-pub struct Body {
-    /// The octets, before dot-stuffing.
-    pub bytes: Bytes,
-    /// Whether it has octets above 127, and so needs 8BITMIME (RFC 6152).
-    pub is_8bit: bool,
-    /// Whether a header field needs SMTPUTF8 (RFC 6531).
-    pub needs_smtputf8: bool,
-}
 
 /// What a transaction carries. [`Session::send`] makes several of it where the
 /// relay takes fewer recipients at a time.
@@ -169,7 +157,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         if body.is_8bit && !offered.eight_bit_mime {
             return Err(Kind::ExtensionMissing("8BITMIME"));
         }
-        let size = body.bytes.len() as u64;
+        let size = body.len();
         if let Some(limit) = offered.max_size
             && size > limit
         {
@@ -289,8 +277,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         standing.in_data = true;
         self.has_begun_message = true;
 
-        let mut stuffed = Stuffed::new(&body.bytes);
-        let mut chunk = Vec::with_capacity(CHUNK.min(body.bytes.len()) + SPARE);
+        let mut stuffed = Stuffed::new(body);
+        let mut chunk = Vec::with_capacity(CHUNK + SPARE);
         loop {
             let is_last = stuffed.fill(&mut chunk, CHUNK);
             // Nothing is due now: a relay that speaks has had enough.

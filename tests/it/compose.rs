@@ -79,7 +79,7 @@ fn reads_what_was_given(mut reader: Command, sees: fn(Expected) -> Expected) {
         let composed = composed(message);
         fs::write(
             folder.path().join(format!("{name}.eml")),
-            &composed.body.bytes,
+            composed.body.to_vec(),
         )
         .unwrap();
         expected.insert(name, sees(expectation(message, &composed)));
@@ -386,8 +386,8 @@ fn every_line_is_within_its_limits() {
         let body = composed(message).body;
         assert_eq!(body.needs_smtputf8, has_utf8);
         assert!(!body.is_8bit);
-        assert!(body.bytes.ends_with(b"\r\n"));
-        let text = str::from_utf8(&body.bytes).unwrap();
+        assert!(body.to_vec().ends_with(b"\r\n"));
+        let text = String::from_utf8(body.to_vec()).unwrap();
         let (header, rest) = text.split_once("\r\n\r\n").unwrap();
         assert_eq!(header.is_ascii(), !has_utf8);
         assert!(rest.is_ascii());
@@ -418,7 +418,7 @@ fn fields_that_must_be_unique_are() {
             .map(|header| header.name.as_str().to_lowercase())
             .collect();
         let composed = composed(message);
-        let text = String::from_utf8_lossy(&composed.body.bytes);
+        let text = String::from_utf8(composed.body.to_vec()).unwrap();
         let (header, _) = text.split_once("\r\n\r\n").unwrap();
         let mut seen = HashSet::new();
         for line in header.split("\r\n").filter(|line| !line.starts_with(' ')) {

@@ -1,6 +1,7 @@
 //! Round trips, counted by the relay. Each is the time that the relay waits
 //! for what comes next after it has said something.
 
+use bytes::Bytes;
 use posthaste::{
     mail::{Envelope, RecipientPolicy},
     relay::{AllowedHosts, Choice, CustomRelay, CustomRelays, Directory, Settings},
@@ -46,11 +47,10 @@ async fn of_a_warm_mail(relay: &TestRelay, recipients: usize, policy: RecipientP
             .map(|n| format!("r{n}@example.net").parse().unwrap())
             .collect(),
     };
-    let body = Body {
-        bytes: format!("Subject: x\r\n\r\n{}", "text\r\n".repeat(170)).into(),
-        is_8bit: false,
-        needs_smtputf8: false,
-    };
+    let body = Body::from(Bytes::from(format!(
+        "Subject: x\r\n\r\n{}",
+        "text\r\n".repeat(170)
+    )));
     let target = target(relay.port());
     let progress = Progress::default();
     let mut session = Session::open(&target, &progress).await.unwrap();

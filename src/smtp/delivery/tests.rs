@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use bytes::Bytes;
 use tokio::net::TcpStream;
 
 use super::{
@@ -52,11 +53,7 @@ async fn send_with(
         reverse_path: Some("sender@example.com".parse().unwrap()),
         forward_paths: (0..recipients).map(|n| name(n).parse().unwrap()).collect(),
     };
-    let body = Body {
-        bytes: "Subject: a\r\n\r\ntext\r\n".into(),
-        is_8bit: false,
-        needs_smtputf8: false,
-    };
+    let body = Body::from(Bytes::from("Subject: a\r\n\r\ntext\r\n"));
     let transaction = Transaction {
         envelope: &envelope,
         body: &body,

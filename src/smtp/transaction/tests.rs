@@ -1,5 +1,6 @@
 //! Transactions with a relay that answers anything at any point.
 
+use bytes::Bytes;
 use tokio::{io::DuplexStream, time::Instant};
 
 use super::{
@@ -22,11 +23,7 @@ fn envelope(recipients: usize) -> Envelope {
 }
 
 fn body(text: impl Into<Bytes>) -> Body {
-    Body {
-        bytes: text.into(),
-        is_8bit: false,
-        needs_smtputf8: false,
-    }
+    Body::from(text.into())
 }
 
 async fn send(

@@ -2,6 +2,7 @@
 
 use std::{sync::LazyLock, time::Duration};
 
+use bytes::Bytes;
 use posthaste::{
     mail::{Envelope, RecipientPolicy},
     relay::{AllowedHosts, Choice, CustomRelay, CustomRelays, Directory, Settings},
@@ -178,11 +179,7 @@ async fn send(session: &mut Session, cell: &Cell, subject: &str) -> Result<Deliv
             .map(|n| format!("r{n}@example.net").parse().unwrap())
             .collect(),
     };
-    let body = Body {
-        bytes: text(subject).into(),
-        is_8bit: false,
-        needs_smtputf8: false,
-    };
+    let body = Body::from(Bytes::from(text(subject)));
     let transaction = Transaction {
         envelope: &envelope,
         body: &body,

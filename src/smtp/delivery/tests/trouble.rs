@@ -190,11 +190,7 @@ async fn what_the_relay_lacks_for_one_recipient_keeps_the_mail_from_all() {
             "ä@example.com".parse().unwrap(),
         ],
     };
-    let body = Body {
-        bytes: "\r\n".into(),
-        is_8bit: false,
-        needs_smtputf8: false,
-    };
+    let body = Body::from(Bytes::from("\r\n"));
     let transaction = Transaction {
         envelope: &envelope,
         body: &body,

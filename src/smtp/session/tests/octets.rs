@@ -1,5 +1,6 @@
 //! No relay at all: octets that come whenever a line went out.
 
+use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
@@ -96,11 +97,7 @@ proptest! {
                     .map(|n| format!("r{n}@example.com").parse().unwrap())
                     .collect(),
             };
-            let body = Body {
-                bytes: "a\r\n".into(),
-                is_8bit: false,
-                needs_smtputf8: false,
-            };
+            let body = Body::from(Bytes::from("a\r\n"));
             let transaction = Transaction {
                 envelope: &envelope,
                 body: &body,

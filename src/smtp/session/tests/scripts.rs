@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use tokio::{io::DuplexStream, runtime};
 
@@ -327,11 +328,7 @@ async fn send(
     patience: Option<u64>,
 ) -> Sent {
     let (envelope, progress) = (case.envelope(), Progress::default());
-    let body = Body {
-        bytes: case.message(number).into(),
-        is_8bit: false,
-        needs_smtputf8: false,
-    };
+    let body = Body::from(Bytes::from(case.message(number)));
     let transaction = Transaction {
         envelope: &envelope,
         body: &body,
