@@ -32,3 +32,6 @@ pub fn compose(content: &Content) -> Composed {
         Content::Raw(raw) => raw::compose(raw),
     }
 }
+
+#[cfg(test)]
+mod tests;
