@@ -6,6 +6,7 @@
 //! need SMTPUTF8.
 
 mod body;
+mod contents;
 mod encoded_word;
 mod header;
 mod line_ends;
@@ -25,11 +26,12 @@ pub struct Composed {
 }
 
 /// Composes `content`, or puts a raw message in order. This cannot fail:
-/// whatever the types of `mail` let exist has a form in MIME.
-pub fn compose(content: &Content) -> Composed {
+/// whatever the types of `mail` let exist has a form in MIME. Files are not
+/// copied, and only encoded when [`Body::reader`] comes to them.
+pub fn compose(content: Content) -> Composed {
     match content {
-        Content::Message(message) => message::compose(message),
-        Content::Raw(raw) => raw::compose(raw),
+        Content::Message(message) => message::compose(*message),
+        Content::Raw(raw) => raw::compose(&raw),
     }
 }
 

@@ -152,7 +152,7 @@ fn messages_of_every_shape() {
     let composed: String = shapes()
         .into_iter()
         .map(|(name, message)| {
-            let composed = compose(&Content::Message(Box::new(message)));
+            let composed = compose(Content::Message(Box::new(message)));
             format!("=== {name}\n{}", readable(&composed))
         })
         .collect();
