@@ -35,8 +35,8 @@ pub struct Order {
     pub policy: RecipientPolicy,
     /// The caller's labels.
     pub tags: Vec<(String, String)>,
-    /// SHA-256 over the request without its ID: the same ID with another one
-    /// is refused.
+    /// Tells the request from others: the same ID with another one is refused.
+    /// Nothing looks at it where there is no ID.
     pub fingerprint: [u8; 32],
 }
 

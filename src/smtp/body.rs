@@ -48,6 +48,11 @@ impl Body {
         }
     }
 
+    /// What it is made of.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
     /// How many octets it has, before dot-stuffing.
     pub fn len(&self) -> u64 {
         self.pieces.iter().map(Piece::len).sum()
