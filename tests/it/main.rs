@@ -17,6 +17,7 @@ mod faults;
 mod idempotency;
 mod logins;
 mod matrix;
+mod memory;
 mod pool;
 mod probing;
 mod raw_corpus;
