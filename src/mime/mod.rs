@@ -3,7 +3,8 @@
 //!
 //! A composed message is always 7-bit with lines within 998 octets, so that it
 //! never needs 8BITMIME. Only the addresses in its header section can make it
-//! need SMTPUTF8.
+//! need SMTPUTF8. Its contents are not copied where they can go as they are, and
+//! files are encoded by whoever reads the [`Body`].
 
 mod body;
 mod contents;

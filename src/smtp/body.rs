@@ -125,22 +125,22 @@ impl<'a> Reader<'a> {
     pub(super) fn part(&mut self, size: usize) -> Option<Part<'a>> {
         loop {
             let (piece, later) = self.pieces.split_first()?;
-            let (most, part): (_, fn(_) -> _) = match piece {
-                Piece::Octets(_) => (size, Part::Octets),
-                Piece::Base64(_) => {
-                    let lines = (size / WRAPPED_LINE).max(1);
-                    (lines.saturating_mul(LINE), Part::Base64)
-                }
-            };
             let (Piece::Octets(content) | Piece::Base64(content)) = piece;
             let rest = &content[self.read..];
             if rest.is_empty() {
                 (self.pieces, self.read) = (later, 0);
                 continue;
             }
+            let most = match piece {
+                Piece::Octets(_) => size,
+                Piece::Base64(_) => (size / WRAPPED_LINE).max(1).saturating_mul(LINE),
+            };
             let octets = &rest[..most.min(rest.len())];
             self.read += octets.len();
-            return Some(part(octets));
+            return Some(match piece {
+                Piece::Octets(_) => Part::Octets(octets),
+                Piece::Base64(_) => Part::Base64(octets),
+            });
         }
     }
 }
