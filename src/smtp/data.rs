@@ -151,9 +151,9 @@ mod tests {
             pieces in vec(("[.a\r\n]{0,40}", any::<bool>()), 0..6),
             size in 1_usize..200,
         ) {
-            let piece = |(content, is_file)| match is_file {
-                true => Piece::Base64(Bytes::from(content)),
-                false => Piece::Octets(Bytes::from(content)),
+            let piece = |(content, is_file): (String, bool)| {
+                let kind = if is_file { Piece::Base64 } else { Piece::Octets };
+                kind(Bytes::from(content))
             };
             let body = Body::new(pieces.into_iter().map(piece).collect());
             prop_assert_eq!(stuff_body(&body, size), stuff(&body.to_vec(), 1000));

@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::service::{mail, request};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Mails at the same time.
 const MAILS: usize = 20;
