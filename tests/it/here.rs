@@ -34,7 +34,8 @@ async fn service(
     Service::start(&format!(
         "[relays.primary]\nhost = \"{host}\"\nport = {port}\n\
          [relays.primary.tls]\n{tls}\n\
-         [relays.primary.credentials]\nusername = \"ada\"\n{kind}_file = {file:?}\n"
+         [relays.primary.credentials]\nusername = \"ada\"\n{kind}_file = '{}'\n",
+        file.display()
     ))
     .await
 }
@@ -84,7 +85,7 @@ async fn a_token_that_auth_cannot_carry_is_not_sent() {
     let anchors = folder.path().join("ca.pem");
     std::fs::write(&anchors, ca.pem()).unwrap();
     let secret = ("token", "t\u{1}auth=Bearer other");
-    let tls = format!("ca_file = {anchors:?}");
+    let tls = format!("ca_file = '{}'", anchors.display());
     let service = service(folder.path(), "localhost", &relay, secret, &tls).await;
     let (_, failure) = refused(&service).await;
     assert_eq!(failure.reason(), Reason::LocalConfig);
