@@ -201,7 +201,7 @@ fn the_pages_say_how_to_fix_it_on_each_kind_of_relay() {
         let names_one = |text: &str| PROVIDERS.iter().any(|provider| text.contains(provider));
         let heads_one = heads.iter().any(|head| names_one(head));
         let lists = |item: &&str| item.starts_with("**Providers") && names_one(item);
-        if !heads_one && !items.iter().any(|item| lists(item)) {
+        if !heads_one && !items.iter().any(lists) {
             missing.push(format!("{}: no provider", reason.name()));
         }
     }
