@@ -1,6 +1,6 @@
 //! Why a session or a transaction failed. `failure` puts it into words.
 
-use std::{fmt, io, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use hickory_resolver::net::NetError;
 
@@ -195,7 +195,7 @@ pub(super) enum Kind {
     },
     /// No greeting, and an answer to a TLS hello.
     #[error("the relay waits for TLS to begin")]
-    TlsFirst(Box<Hello>),
+    TlsFirst(Arc<Hello>),
     #[error("the transaction was given up")]
     Abandoned,
     #[error("the reply cannot be read")]

@@ -54,7 +54,7 @@ impl Error {
             Kind::Silent { asked: false, .. } => {
                 failure.alternatives = vec![Reason::TlsOnPlaintextPort];
             }
-            Kind::TlsFirst(hello) => failure.tls = Some(hello.evidence),
+            Kind::TlsFirst(hello) => failure.tls = Some(hello.evidence.clone()),
             Kind::ExtensionMissing(keyword) => failure.missing_extension = Some(keyword),
             Kind::Tls(handshake) => {
                 failure.alternatives = handshake.alternatives;

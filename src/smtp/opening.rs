@@ -243,7 +243,7 @@ impl Opening<'_> {
         }
         let hello = async {
             sleep(probe::due(target.limits.greeting)).await;
-            probe::ask(target, self.ip).await
+            target.probing.hellos.answer(target, self.ip).await
         };
         let answered = tokio::select! {
             biased;
@@ -251,8 +251,9 @@ impl Opening<'_> {
             answered = hello => answered,
         };
         match answered {
-            Answered::Tls(hello) => Err(step.halt(Kind::TlsFirst(hello))),
-            Answered::Otherwise => Ok((greeting.await, true)),
+            Some(Answered::Tls(hello)) => Err(step.halt(Kind::TlsFirst(hello))),
+            Some(Answered::Otherwise) => Ok((greeting.await, true)),
+            None => Ok((greeting.await, false)),
         }
     }
 
