@@ -562,24 +562,13 @@ impl Advisor<'_> {
     /// A name that the certificate is for: the first that it carries, or else
     /// one that a wildcard of it covers.
     fn certified_name(&self) -> Option<String> {
-        let leaf = self.failure.tls.as_ref()?.certificates.first()?;
+        let tls = self.failure.tls.as_ref()?;
+        let leaf = tls.certificates.first()?;
         let mut names = leaf.subject_alt_names.iter();
         let whole = names.clone().find(|name| name.parse::<Host>().is_ok());
         whole
             .cloned()
-            .or_else(|| names.find_map(|name| self.covered_by(name)))
-    }
-
-    /// A name like the relay's that `wildcard` covers. A wildcard stands for
-    /// one label, and not for one right below a top-level domain.
-    fn covered_by(&self, wildcard: &str) -> Option<String> {
-        let domain = wildcard.strip_prefix("*.")?;
-        let label = match &self.target.host {
-            Host::Name(name) => name.split('.').next()?,
-            Host::Ip(_) => "smtp",
-        };
-        let name = format!("{label}.{domain}");
-        (domain.contains('.') && name.parse::<Host>().is_ok()).then_some(name)
+            .or_else(|| names.find_map(|name| covered_by(name, &tls.server_name)))
     }
 
     /// Only the operator can allow more, whoever described the relay.
@@ -639,6 +628,18 @@ impl Advisor<'_> {
             Host::Ip(ip) => std::net::SocketAddr::new(*ip, self.target.port).to_string(),
         }
     }
+}
+
+/// A name like `wanted` that `wildcard` covers. A wildcard stands for one
+/// label, and not for one right below a top-level domain.
+fn covered_by(wildcard: &str, wanted: &str) -> Option<String> {
+    let domain = wildcard.strip_prefix("*.")?;
+    let label = match wanted.parse() {
+        Ok(Host::Name(_)) => wanted.split('.').next()?,
+        _ => "smtp",
+    };
+    let name = format!("{label}.{domain}");
+    (domain.contains('.') && name.parse::<Host>().is_ok()).then_some(name)
 }
 
 fn spoken(mode: TlsMode) -> &'static str {
