@@ -37,6 +37,7 @@ pub struct Directory {
     custom_pools: CustomPools<smtp::Session>,
     farewells: TaskTracker,
     diagnoses: Diagnoses,
+    hellos: smtp::Hellos,
 }
 
 #[derive(Debug)]
@@ -141,7 +142,8 @@ impl Directory {
             custom_connectors: Connectors::new(MOST_CUSTOM_POLICIES),
             custom_pools: CustomPools::new(settings.custom.pool, farewells.clone()),
             farewells,
-            diagnoses: Diagnoses::new(),
+            diagnoses: Diagnoses::default(),
+            hellos: smtp::Hellos::default(),
             settings,
             roots,
             resolver,
@@ -223,6 +225,7 @@ impl Directory {
             resolver: self.resolver.clone(),
             probing: smtp::Probing {
                 is_on: relay.probe,
+                hellos: self.hellos.clone(),
                 ..smtp::Probing::default()
             },
         })
@@ -261,7 +264,10 @@ impl Directory {
             limits: custom.limits,
             max_recipients: custom.max_recipients,
             resolver: self.resolver.clone(),
-            probing: custom.probing(&relay.host),
+            probing: smtp::Probing {
+                hellos: self.hellos.clone(),
+                ..custom.probing(&relay.host)
+            },
         })
     }
 
@@ -319,6 +325,7 @@ impl Directory {
     /// most, until they are closed. Sessions that come back later are not kept.
     pub async fn disconnect(&self) {
         self.diagnoses.stop().await;
+        self.hellos.stop().await;
         for entry in self.relays.values() {
             entry.pool.close();
         }

@@ -249,6 +249,7 @@ impl Waiting {
             recipients: recipients.collect(),
             library_message: None,
             missing_extension: None,
+            first_bytes: bytes::Bytes::new(),
         });
         failure.remedies = relay::remedies(&failure, &self.target);
         failure

@@ -50,7 +50,7 @@ pub use credentials::Credentials;
 pub use error::Error;
 pub use host::Host;
 pub use limits::TimeLimits;
-pub use probe::{Findings, Probing, Question, Scope, enumerate, survey};
+pub use probe::{Answers, Findings, Hellos, Probing, Question, Scope, enumerate, survey};
 pub use progress::Progress;
 pub use resolve::Resolver;
 pub use session::Session;
