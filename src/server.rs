@@ -77,6 +77,7 @@ pub async fn run(
         sender.clone(),
         &api::Options {
             max_request_bytes: config.server.max_request_bytes,
+            max_stream_mails: config.server.max_stream_mails,
             default_deadline: config.server.default_deadline,
             reflection: config.server.reflection,
         },
@@ -90,6 +91,7 @@ pub async fn run(
     }
     info!("stopping: no new calls");
     health.stopping().await;
+    sender.close_streams();
     let mut drained = pin!(async {
         connections.drained().await;
         sender.drained().await;
