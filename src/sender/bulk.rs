@@ -131,11 +131,7 @@ impl Bulk {
     fn line(&self, target: &smtp::Target) -> Arc<Semaphore> {
         let account = match &target.relay {
             Some(name) => Account::Configured(name.clone()),
-            None => Account::Custom(
-                target.host.clone(),
-                target.port,
-                target.credentials.clone(),
-            ),
+            None => Account::Custom(target.host.clone(), target.port, target.credentials.clone()),
         };
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = lines.get(&account) {

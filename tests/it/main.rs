@@ -26,3 +26,4 @@ mod round_trips;
 mod send_mail;
 mod service;
 mod strategies;
+mod stream;
