@@ -141,6 +141,7 @@ pub(super) fn deadline_exceeded(message: &str) -> Status {
 
 #[cfg(test)]
 mod tests {
+    use http_body::Body as _;
     use http_body_util::StreamBody;
     use tokio_stream::StreamExt as _;
     use tower::ServiceExt as _;
@@ -186,6 +187,47 @@ mod tests {
                 assert!(waited >= expected && waited < expected + Duration::from_millis(5));
             }
         }
+    }
+
+    /// What a stream with this timeout is given, and whether its body may be
+    /// as late as it likes.
+    async fn pace(timeout: Option<&str>) -> (Pace, bool) {
+        let service = tower::service_fn(async |mut request: Request<Body>| {
+            let pace: Pace = *request.extensions().get().unwrap();
+            let body = request.body_mut();
+            let read = std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context));
+            let waits = tokio::time::timeout(Duration::from_hours(48), read).await;
+            let mut response = Response::new(Body::default());
+            response.extensions_mut().insert((pace, waits.is_err()));
+            Ok::<_, Status>(response)
+        });
+        let body = Body::new(StreamBody::new(tokio_stream::pending::<
+            Result<Frame<Bytes>, Status>,
+        >()));
+        let mut request = Request::post(STREAMS[0]);
+        if let Some(timeout) = timeout {
+            request = request.header("grpc-timeout", timeout);
+        }
+        let service = Timed::new(service, Duration::from_mins(2));
+        let response = service.oneshot(request.body(body).unwrap()).await.unwrap();
+        *response.extensions().get().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_may_take_its_time() {
+        let (pace, waits) = pace(None).await;
+        assert!(waits && pace.until.is_none());
+        assert_eq!(pace.each, Duration::from_mins(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_streams_deadline_is_that_of_all_its_mails() {
+        let began = Instant::now();
+        let (pace, waits) = pace(Some("10S")).await;
+        // Whoever reads the stream ends it in time, with its answers.
+        assert!(waits);
+        let until = pace.until.unwrap().answer_by;
+        assert_eq!(until - began, Duration::from_millis(9500));
     }
 
     #[test]

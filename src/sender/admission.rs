@@ -26,7 +26,7 @@ impl Admission<'_> {
     pub(super) fn patience(self) -> Instant {
         match self {
             Self::AtOnce(deadline) => deadline.answer_by,
-            Self::InTurn(bulk) => bulk.pace().from_now().answer_by,
+            Self::InTurn(bulk) => bulk.pace().deadline().answer_by,
         }
     }
 }

@@ -62,17 +62,18 @@ async fn answer(
     let request_id = request.request_id.chars().take(RequestId::MAX_CHARS);
     let request_id = request_id.collect();
     let sending = AssertUnwindSafe(send(bulk, request)).catch_unwind();
-    let result = sending.await.unwrap_or_else(|_| {
-        error!("the handler of a mail panicked");
-        Err(sender::SendError::Internal.into())
-    });
+    let outcome = match sending.await {
+        Ok(Ok(sent)) => Outcome::Sent(sent),
+        Ok(Err(error)) => Outcome::Error(error),
+        Err(_panic) => {
+            error!("the handler of a mail panicked");
+            Outcome::Error(sender::SendError::Internal.into())
+        }
+    };
     pb::SendMailStreamResponse {
         request_id,
         request_index,
-        result: Some(match result {
-            Ok(sent) => Outcome::Sent(sent),
-            Err(error) => Outcome::Error(error),
-        }),
+        result: Some(outcome),
     }
 }
 

@@ -58,49 +58,33 @@ enum Reading {
     Over(Option<Status>),
 }
 
-/// What a call waits for.
-enum Event {
-    Answer(pb::SendMailStreamResponse),
-    Request(Result<Option<pb::SendMailStreamRequest>, Status>),
-    Closed(Closed),
-}
-
 impl Call {
+    /// The next answer, or the status that the call ends with. Answers go
+    /// first: each makes room for a request.
     async fn next(&mut self) -> Option<Result<pb::SendMailStreamResponse, Status>> {
         loop {
-            match self.event().await {
-                Some(Event::Answer(answer)) => return Some(Ok(answer)),
-                Some(Event::Request(Ok(Some(request)))) => self.held.take(&self.bulk, request),
-                Some(Event::Request(Ok(None))) => self.reading = Reading::Over(None),
-                Some(Event::Request(Err(status))) => {
-                    let retold = retold(&status, self.limits.max_request_bytes);
-                    self.reading = Reading::Over(Some(retold.unwrap_or(status)));
+            let has_room = self.held.has_room(self.limits);
+            let requests = match &mut self.reading {
+                Reading::On(requests) => requests,
+                Reading::Over(end) => {
+                    let answer = self.held.next().await.map(Ok);
+                    return answer.or_else(|| end.take().map(Err));
                 }
-                Some(Event::Closed(why)) => self.reading = Reading::Over(Some(closed(why))),
-                None => {
-                    let Reading::Over(status) = &mut self.reading else {
-                        return None;
-                    };
-                    return status.take().map(Err);
-                }
+            };
+            tokio::select! {
+                biased;
+                Some(answer) = self.held.next() => return Some(Ok(answer)),
+                why = self.bulk.closed() => self.reading = Reading::Over(Some(closed(why))),
+                request = requests.message(), if has_room => match request {
+                    Ok(Some(request)) => self.held.take(&self.bulk, request),
+                    Ok(None) => self.reading = Reading::Over(None),
+                    Err(status) => {
+                        let retold = retold(&status, self.limits.max_request_bytes);
+                        self.reading = Reading::Over(Some(retold.unwrap_or(status)));
+                    }
+                },
             }
         }
-    }
-
-    /// Answers go first: each makes room for a request. `None` when nothing is
-    /// read any more and everything is answered.
-    async fn event(&mut self) -> Option<Event> {
-        let has_room = self.held.has_room(self.limits);
-        let Reading::On(requests) = &mut self.reading else {
-            return self.held.next().await.map(Event::Answer);
-        };
-        let event = tokio::select! {
-            biased;
-            Some(answer) = self.held.next() => Event::Answer(answer),
-            why = self.bulk.closed() => Event::Closed(why),
-            request = requests.message(), if has_room => Event::Request(request),
-        };
-        Some(event)
     }
 }
 

@@ -116,7 +116,7 @@ async fn an_id_that_was_used_before_is_answered_as_by_send_mail() {
     let (send, requests) = by_hand();
     let mut answers = client.send_stream(requests, None).await.unwrap();
     let mut ask = async |id: &str, to: &str| {
-        send.send(named(id, &[to])).unwrap();
+        send.try_send(named(id, &[to])).unwrap();
         outcome(answers.next().await.unwrap().unwrap())
     };
     let again = ask("a", "bob@example.net").await.unwrap();
@@ -240,7 +240,7 @@ async fn a_stream_may_pause_for_longer_than_a_mail_may_take() {
     let mut answers = client.send_stream(requests, None).await.unwrap();
     for n in 0..2 {
         tokio::time::sleep(Duration::from_millis(700)).await;
-        send.send(nth(n)).unwrap();
+        send.try_send(nth(n)).unwrap();
         outcome(answers.next().await.unwrap().unwrap()).unwrap();
     }
     drop(send);

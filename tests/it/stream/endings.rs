@@ -38,7 +38,7 @@ async fn when_the_service_stops_the_caller_knows_what_to_send_elsewhere() {
     for _ in 0..50 {
         all.push(answers.next().await.unwrap().unwrap());
     }
-    let (_, (last, end)) = tokio::join!(first.stop(), rest(&mut answers));
+    let ((), (last, end)) = tokio::join!(first.stop(), rest(&mut answers));
     all.extend(last);
     let end = end.unwrap_err();
     assert_eq!(end.code, tonic::Code::Unavailable as i32, "{end:?}");
@@ -83,7 +83,7 @@ async fn what_waits_for_its_turn_is_refused_when_the_service_stops() {
     let requests = mails(10).chain(tokio_stream::pending());
     let mut answers = client.send_stream(requests, None).await.unwrap();
     relay.wait_for_commands("MAIL", 1).await.unwrap();
-    let (_, (answers, end)) = tokio::join!(service.stop(), rest(&mut answers));
+    let ((), (answers, end)) = tokio::join!(service.stop(), rest(&mut answers));
     assert_eq!(end.unwrap_err().reason, "SHUTTING_DOWN");
     for (n, outcome) in by_index(answers) {
         assert_eq!(outcome.unwrap_err().reason, "SHUTTING_DOWN", "{n}");
@@ -101,7 +101,7 @@ async fn when_the_time_to_drain_is_over_what_the_relay_may_have_is_unknown() {
     let mut answers = client.send_stream(requests, None).await.unwrap();
     relay.wait_for_commands("DATA", 1).await.unwrap();
     heard(&relay, 350).await;
-    let (_, (answers, end)) = tokio::join!(service.stop(), rest(&mut answers));
+    let ((), (answers, end)) = tokio::join!(service.stop(), rest(&mut answers));
     assert_eq!(end.unwrap_err().reason, "SHUTTING_DOWN");
     let error = by_index(answers).remove(&0).unwrap().unwrap_err();
     assert_eq!(error.reason, "OUTCOME_UNKNOWN");

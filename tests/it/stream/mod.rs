@@ -14,11 +14,12 @@ use posthaste::{
     testrelay::TestRelay,
 };
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_stream::wrappers::ReceiverStream;
 
 use crate::service::{Service, mail};
 
-use pb::send_mail_stream_response::Result as Outcome;
+/// What became of one request.
+type Outcome = Result<pb::SendMailResponse, Box<pb::SendError>>;
 
 /// A service with one relay, reached in plaintext, and `settings` of the relay.
 async fn service(relay: &TestRelay, server: &str, settings: &str) -> Service {
@@ -49,12 +50,9 @@ fn mails(count: usize) -> impl tokio_stream::Stream<Item = Request> + Send + 'st
 
 /// A stream that the test writes to as it goes. It ends when the first is
 /// dropped.
-fn by_hand() -> (
-    mpsc::UnboundedSender<Request>,
-    UnboundedReceiverStream<Request>,
-) {
-    let (send, requests) = mpsc::unbounded_channel();
-    (send, UnboundedReceiverStream::new(requests))
+fn by_hand() -> (mpsc::Sender<Request>, ReceiverStream<Request>) {
+    let (send, requests) = mpsc::channel(16);
+    (send, ReceiverStream::new(requests))
 }
 
 /// All that is still to come, and how the call ended.
@@ -71,7 +69,7 @@ async fn rest(answers: &mut Answers) -> (Vec<Answer>, Result<(), pb::SendError>)
 
 /// What became of each request, by its place in the stream. Nothing is
 /// answered twice.
-fn by_index(answers: Vec<Answer>) -> BTreeMap<usize, Result<pb::SendMailResponse, pb::SendError>> {
+fn by_index(answers: Vec<Answer>) -> BTreeMap<usize, Outcome> {
     let mut all = BTreeMap::new();
     for answer in answers {
         let index = usize::try_from(answer.request_index).unwrap();
@@ -81,10 +79,10 @@ fn by_index(answers: Vec<Answer>) -> BTreeMap<usize, Result<pb::SendMailResponse
     all
 }
 
-fn outcome(answer: Answer) -> Result<pb::SendMailResponse, pb::SendError> {
+fn outcome(answer: Answer) -> Outcome {
     match answer.result.unwrap() {
-        Outcome::Sent(sent) => Ok(sent),
-        Outcome::Error(error) => Err(error),
+        pb::send_mail_stream_response::Result::Sent(sent) => Ok(sent),
+        pb::send_mail_stream_response::Result::Error(error) => Err(error.into()),
     }
 }
 
