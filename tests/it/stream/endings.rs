@@ -7,6 +7,7 @@ use posthaste::{
     api::client::pb,
     testrelay::{Answer, Script, Step, TestRelay},
 };
+use prost::Message as _;
 use tokio_stream::StreamExt as _;
 
 use super::{by_hand, by_index, mails, nth, rest, service, taken};
@@ -224,6 +225,41 @@ async fn a_request_that_is_too_large_ends_the_call_after_the_answers() {
     assert!(all.values().all(Result::is_ok), "{all:?}");
     assert_eq!(all.into_keys().collect::<Vec<_>>(), [0, 1, 2]);
     assert_eq!(taken(&relay), [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_decoded_ends_the_call_after_the_answers() {
+    let slowly = Answer::usual().after(Duration::from_millis(200));
+    let relay = scripted(Script::new().at(Step::EndOfData, slowly)).await;
+    let service = service(&relay, "", "").await;
+    let endpoint = tonic::transport::Endpoint::from_shared(service.endpoint.clone());
+    let channel = endpoint.unwrap().connect().await.unwrap();
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await.unwrap();
+    let mail = nth(0).mail.unwrap().encode_to_vec();
+    let requests = [mail, b"no mail".to_vec()].map(|mail| AlmostRequest {
+        request_id: "a".into(),
+        mail,
+    });
+    let requests = tonic::Request::new(tokio_stream::iter(requests));
+    let path = "/posthaste.v1.MailService/SendMailStream".parse().unwrap();
+    let codec = tonic_prost::ProstCodec::<AlmostRequest, pb::SendMailStreamResponse>::default();
+    let answers = client.streaming(requests, path, codec).await.unwrap();
+    let mut answers = answers.into_inner();
+    let first = answers.message().await.unwrap().unwrap();
+    assert!(by_index(vec![first])[&0].is_ok());
+    let status = answers.message().await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::InvalidArgument, "{status:?}");
+    assert!(!status.details().is_empty());
+}
+
+/// A request on the wire, but that its mail may be anything.
+#[derive(Clone, PartialEq, prost::Message)]
+struct AlmostRequest {
+    #[prost(string, tag = "1")]
+    request_id: String,
+    #[prost(bytes = "vec", tag = "2")]
+    mail: Vec<u8>,
 }
 
 #[tokio::test]
