@@ -171,10 +171,9 @@ async fn a_mails_time_is_not_spent_by_its_neighbours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_single_call_finds_a_place_and_a_connection_beside_a_stream() {
+async fn a_single_call_finds_a_connection_beside_a_stream() {
     let relay = slow(Duration::from_millis(20)).await;
-    let server = "server.max_under_way = 4";
-    let service = service(&relay, server, "pool.max_connections = 1").await;
+    let service = service(&relay, "", "pool.max_connections = 1").await;
     let mut client = service.client().await;
     let mut answers = client.send_stream(mails(200), None).await.unwrap();
     answers.next().await.unwrap().unwrap();
