@@ -6,6 +6,8 @@ mod bulk;
 mod check;
 mod dispatch;
 mod once;
+#[cfg(test)]
+mod unresolved;
 
 use std::{sync::Arc, time::Duration};
 
