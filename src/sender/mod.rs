@@ -41,8 +41,8 @@ pub struct Order {
     pub policy: RecipientPolicy,
     /// The caller's labels.
     pub tags: Vec<(String, String)>,
-    /// SHA-256 over the request without its ID: the same ID with another one
-    /// is refused.
+    /// Tells the request from others: the same ID with another one is refused.
+    /// Nothing looks at it where there is no ID.
     pub fingerprint: [u8; 32],
 }
 
@@ -228,7 +228,7 @@ impl Sender {
     /// Checks routing and policy and composes, without opening a connection.
     pub async fn validate(&self, order: Order) -> Result<Validated, SendError> {
         self.target(&order)?;
-        let (_, composed) = compose(order).await?;
+        let composed = compose(order.mail.content).await?;
         Ok(Validated {
             size_bytes: composed.body.len(),
             message_id: composed.message_id,
@@ -275,7 +275,7 @@ impl Sender {
         let envelope = &order.mail.envelope;
         let admitted = self.places.admit(admission, &target, envelope).await;
         let (place, deadline) = admitted?;
-        let (order, composed) = compose(order).await?;
+        let composed = compose(order.mail.content).await?;
         let dispatch = Dispatch {
             directory: Arc::clone(&self.directory),
             target,
@@ -307,15 +307,11 @@ fn replay(answer: &Arc<Answer>) -> Result<Sent, SendError> {
     }
 }
 
-async fn compose(order: Order) -> Result<(Order, Composed), SendError> {
-    if order.mail.content.payload_bytes() <= COMPOSE_INLINE_BYTES {
-        let composed = mime::compose(&order.mail.content);
-        return Ok((order, composed));
+async fn compose(content: Content) -> Result<Composed, SendError> {
+    if content.payload_bytes() <= COMPOSE_INLINE_BYTES {
+        return Ok(mime::compose(content));
     }
-    let composing = tokio::task::spawn_blocking(move || {
-        let composed = mime::compose(&order.mail.content);
-        (order, composed)
-    });
+    let composing = tokio::task::spawn_blocking(|| mime::compose(content));
     composing.await.map_err(|_| SendError::Internal)
 }
 

@@ -11,6 +11,7 @@
 //! time limit and the caller's will.
 
 mod auth;
+mod base64;
 mod body;
 mod command;
 mod connect;

@@ -18,6 +18,7 @@ mod here;
 mod idempotency;
 mod logins;
 mod matrix;
+mod memory;
 mod pool;
 mod probing;
 mod raw_corpus;

@@ -13,11 +13,11 @@ pub(in crate::api) fn mail_of_stream(
 ) -> Result<(Order, RequestId), Violations> {
     let mut violations = Violations::default();
     let id = violations.parse(Path::root("request_id"), &request.request_id);
-    let request = pb::SendMailRequest {
+    let mut request = pb::SendMailRequest {
         mail: request.mail,
         ..pb::SendMailRequest::default()
     };
-    let fingerprint = fingerprint(&request);
+    let fingerprint = fingerprint(&mut request);
     let order = mail::order(&mut violations, request.mail, fingerprint);
     match Option::zip(order, id) {
         Some(both) if violations.is_empty() => Ok(both),
