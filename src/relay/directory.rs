@@ -286,6 +286,14 @@ impl Directory {
         known.get(policy, &self.roots).map_err(Refusal::TlsConflict)
     }
 
+    /// How many mails the relay of `target`, which [`Directory::find`] gave,
+    /// may be given at a time.
+    pub fn capacity(&self, target: &smtp::Target) -> usize {
+        let entry = self.entry(target.relay.as_deref());
+        let pool = entry.map_or(&self.settings.custom.pool, |entry| &entry.relay.pool);
+        pool.max_connections
+    }
+
     /// A session with `target`, which [`Directory::find`] gave: one that is
     /// there, or a fresh one. Waits in line while the relay has no place free.
     pub async fn lease(

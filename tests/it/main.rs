@@ -29,3 +29,4 @@ mod send_mail;
 mod service;
 mod staged;
 mod strategies;
+mod stream;

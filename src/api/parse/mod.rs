@@ -10,11 +10,13 @@ mod message;
 mod path;
 mod people;
 mod relay;
+mod stream;
 mod tls;
 mod violations;
 
 pub(super) use check::check_relay;
 pub(super) use path::Path;
+pub(super) use stream::mail_of_stream;
 pub(super) use violations::Violations;
 
 use std::mem;
