@@ -17,7 +17,11 @@ use crate::{report::Reason, tls::verify::PinMismatch};
 
 /// Why a certificate was refused with `error`.
 pub(super) fn of(error: &CertificateError, facts: &Facts<'_>) -> Finding {
-    let mut flaws = inspect::inspect(facts);
+    let mut flaws = if gave_up(error) {
+        Vec::new()
+    } else {
+        inspect::inspect(facts)
+    };
     let found = likely(error)
         .iter()
         .find_map(|reason| flaws.iter().position(|flaw| flaw.reason == *reason));
@@ -26,6 +30,26 @@ pub(super) fn of(error: &CertificateError, facts: &Facts<'_>) -> Finding {
         None => told(error, facts),
     };
     first.with(&flaws)
+}
+
+/// Whether webpki gave up on a chain that takes too long. Looking at it again,
+/// in several ways, would take several times as long.
+fn gave_up(error: &CertificateError) -> bool {
+    let CertificateError::Other(other) = error else {
+        return false;
+    };
+    other.0.downcast_ref().is_some_and(is_of_effort)
+}
+
+fn is_of_effort(error: &webpki::Error) -> bool {
+    use webpki::Error;
+
+    matches!(
+        error,
+        Error::MaximumSignatureChecksExceeded
+            | Error::MaximumPathBuildCallsExceeded
+            | Error::MaximumNameConstraintComparisonsExceeded
+    )
 }
 
 /// What `error` may be when the certificates are looked at, the likeliest
@@ -178,6 +202,11 @@ fn told_by_webpki(error: &webpki::Error, facts: &Facts<'_>) -> Flaw {
             Reason::CertWrongPurpose,
             some(),
             "is for no purpose: its extended key usage is empty",
+        ),
+        effort if is_of_effort(effort) => Flaw::inferred(
+            Reason::CertUnknownIssuer,
+            leaf(facts),
+            "was sent with others that lead so many ways that none to a trust anchor was found",
         ),
         other => inspect::broken(other, facts)
             .unwrap_or_else(|| malformed(&format!("is malformed: {other}"), facts)),

@@ -93,6 +93,20 @@ async fn an_expired_intermediate_is_named() {
     );
 }
 
+/// A relay that sends many certificates of one name makes webpki try every
+/// order of them. Nothing is tried again to tell what is wrong.
+#[test]
+fn a_chain_of_too_many_ways_is_given_up() {
+    let issuers: Vec<_> = (0..60).map(|_| Authority::new("Maze")).collect();
+    let others: Vec<_> = issuers.iter().collect();
+    let identity = Authority::new("Maze").issue(&leaf_params(&[HOST]), &others);
+    let settings = trusting(&[Authority::new("Test Root").der()]);
+    let error = judge(&settings, &identity.chain, NOON).unwrap_err();
+    assert_eq!(error.reason, Reason::CertUnknownIssuer);
+    assert_says(&error, &["was sent with others that lead so many ways that none"]);
+    assert!(error.evidence.flaws.is_empty());
+}
+
 #[tokio::test]
 async fn not_yet_valid() {
     let mut params = leaf_params(&[HOST]);
