@@ -20,7 +20,7 @@ use super::{
     stream::Stream,
 };
 use crate::{
-    report::{Certificate, Reason, Reply, ReplyCode},
+    report::{Certificate, Reason, Reply, ReplyCode, Stage},
     tls::{ChannelBinding, ClientAuth},
 };
 
@@ -179,8 +179,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     /// The octets, for TLS to take over. Fails when any came behind the last
     /// reply: whoever injected them would be heard as if through TLS
     /// (RFC 3207 section 6).
-    pub(super) fn into_plain(mut self) -> Result<IO, Kind> {
-        let mut buffer = [0; 1];
+    pub(super) fn into_plain(mut self) -> Result<IO, Halt> {
+        let mut buffer = [0; 64];
         let mut buffer = ReadBuf::new(&mut buffer);
         let mut cx = Context::from_waker(Waker::noop());
         // An error here is one that the handshake meets again.
@@ -189,7 +189,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             buffer.filled().is_empty() && self.heard.is_empty() && self.parser.is_empty();
         match self.stream {
             Stream::Plain(io) if is_silent => Ok(io),
-            _ => Err(Kind::Injected),
+            _ => {
+                let mut injected = Vec::new();
+                for reply in &self.heard {
+                    injected.extend_from_slice(reply.to_string().as_bytes());
+                    injected.extend_from_slice(b"\r\n");
+                }
+                injected.extend(self.parser.beginning());
+                injected.extend_from_slice(buffer.filled());
+                Err(Halt::new(Stage::Starttls, Kind::Injected).with_said(&injected))
+            }
         }
     }
 

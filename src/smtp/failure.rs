@@ -18,6 +18,8 @@ use crate::{
 
 /// How much of a reply's text a summary quotes. The whole reply is beside it.
 const QUOTED_CHARACTERS: usize = 240;
+/// How much is told of a library's message.
+const LIBRARY_CHARACTERS: usize = 400;
 /// How much is quoted of what is no reply, in octets.
 const EXCERPT: usize = 60;
 
@@ -142,7 +144,8 @@ impl Error {
                 "Something between posthaste and {relay} overwrites STARTTLS, and TLS is required."
             ),
             Kind::Injected => format!(
-                "Octets came behind the reply of {relay} to STARTTLS, before encryption began."
+                "Octets came behind the reply of {relay} to STARTTLS, before encryption began{}.",
+                told(": ", &self.said)
             ),
             Kind::NoMechanism { offered } if offered.is_empty() => {
                 format!("{relay} offers no AUTH, and there are credentials for it.")
@@ -236,12 +239,13 @@ impl Kind {
     }
 
     fn library_message(&self) -> Option<String> {
-        match self {
-            Self::Tls(handshake) => Some(handshake.source.to_string()),
-            Self::NoSuchHost(source) | Self::Dns(source) => Some(source.to_string()),
-            Self::Broken { source, .. } => Some(source.to_string()),
-            _ => None,
-        }
+        let message = match self {
+            Self::Tls(handshake) => handshake.source.to_string(),
+            Self::NoSuchHost(source) | Self::Dns(source) => source.to_string(),
+            Self::Broken { source, .. } => source.to_string(),
+            _ => return None,
+        };
+        Some(harmless(&message))
     }
 }
 
@@ -489,6 +493,20 @@ fn quote(reply: &Reply) -> String {
     format!("\"{quoted}\".")
 }
 
+/// The library's words without control characters, and not too many of them:
+/// they may quote names from certificates, of which there may be thousands.
+fn harmless(message: &str) -> String {
+    let plain = message
+        .chars()
+        .map(|it| if it.is_control() { '?' } else { it });
+    let mut short: String = plain.take(LIBRARY_CHARACTERS + 1).collect();
+    if short.chars().count() > LIBRARY_CHARACTERS {
+        short.pop();
+        short.push_str("...");
+    }
+    short
+}
+
 fn ascii(text: &str) -> String {
     text.chars()
         .map(|c| match c {
@@ -512,6 +530,17 @@ mod tests {
             excerpt(&[b'x'; 300]),
             format!("\"{}...\"", "x".repeat(EXCERPT))
         );
+    }
+
+    #[test]
+    fn what_a_library_quotes_does_no_harm() {
+        assert_eq!(
+            harmless("valid for \"a\r\n\x1b[31m\0\""),
+            "valid for \"a???[31m?\""
+        );
+        let long = harmless(&"\u{e9}".repeat(60_000));
+        assert_eq!(long, "\u{e9}".repeat(LIBRARY_CHARACTERS) + "...");
+        assert_eq!(harmless(&"x".repeat(400)), "x".repeat(400));
     }
 
     #[test]

@@ -95,11 +95,13 @@ impl Opening<'_> {
         let name = self.ehlo_name()?;
         let mut connection = Connection::new(Stream::Plain(io));
         let outcome = self.begin_plain(&mut connection, &name).await;
-        let io = match or_leave(&mut connection, outcome)? {
-            Begun::Plain(_) => Err(Kind::StarttlsMissing { stripped: false }),
+        match or_leave(&mut connection, outcome)? {
+            Begun::Plain(_) => {
+                let kind = Kind::StarttlsMissing { stripped: false };
+                Err(Halt::new(Stage::Starttls, kind))
+            }
             Begun::Tls(_) => connection.into_plain(),
-        };
-        io.map_err(|kind| Halt::new(Stage::Starttls, kind))
+        }
     }
 
     fn ehlo_name(&self) -> Result<EhloName, Halt> {
@@ -170,9 +172,7 @@ impl Opening<'_> {
         connection: Connection<IO>,
         name: &EhloName,
     ) -> Result<(Connection<IO>, Extensions), Halt> {
-        let io = connection
-            .into_plain()
-            .map_err(|kind| Halt::new(Stage::Starttls, kind))?;
+        let io = connection.into_plain()?;
         let mut connection = self.handshake(io).await?;
         let outcome = self.ehlo(&mut connection, name).await;
         let ours = connection.client_certificate();

@@ -283,6 +283,24 @@ async fn what_a_relay_can_say_to_starttls() {
 }
 
 #[tokio::test]
+async fn what_was_injected_is_told() {
+    for (behind, told) in [
+        (
+            &b"220 go\r\n250 injected\r\n"[..],
+            "began: \"250 injected\".",
+        ),
+        (b"220 go\r\n25", "began: \"25\"."),
+        (b"220 go\r\n\0\x01", "began: 0x0001."),
+    ] {
+        let (reason, error) = refusal(TlsMode::Starttls, starttls(behind)).await;
+        assert_eq!(reason, Reason::StarttlsInjection);
+        let failure = error.into_failure();
+        assert!(failure.summary.ends_with(told), "{}", failure.summary);
+        assert!(!failure.first_bytes.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn without_the_offer_only_a_mode_that_allows_it_goes_on() {
     let (reason, _) = refusal(TlsMode::Starttls, usual()).await;
     assert_eq!(reason, Reason::StarttlsNotOffered);
