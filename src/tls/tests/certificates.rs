@@ -103,7 +103,24 @@ fn a_chain_of_too_many_ways_is_given_up() {
     let settings = trusting(&[Authority::new("Test Root").der()]);
     let error = judge(&settings, &identity.chain, NOON).unwrap_err();
     assert_eq!(error.reason, Reason::CertUnknownIssuer);
-    assert_says(&error, &["was sent with others that lead so many ways that none"]);
+    assert_says(
+        &error,
+        &["was sent with others that lead so many ways that none"],
+    );
+    assert!(error.evidence.flaws.is_empty());
+}
+
+#[tokio::test]
+async fn expired_before_it_began() {
+    let mut params = leaf_params(&[HOST]);
+    params.not_before = date_time_ymd(2090, 1, 2);
+    params.not_after = date_time_ymd(2020, 2, 3);
+    let error = told(&params).await;
+    assert_eq!(error.reason, Reason::CertExpired);
+    assert_says(
+        &error,
+        &["is never valid: it expired on 2020-02-03, and is valid only from 2090-01-02"],
+    );
     assert!(error.evidence.flaws.is_empty());
 }
 

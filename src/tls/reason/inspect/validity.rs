@@ -18,7 +18,9 @@ pub(super) fn flaws<'a>(
         let validity = link.certificate.facts.validity();
         let not_before = system_time(validity.not_before);
         let not_after = system_time(validity.not_after);
-        if facts.now < not_before {
+        if not_after < not_before {
+            Some(never(subject, not_before, not_after))
+        } else if facts.now < not_before {
             Some(not_yet(subject, not_before, facts))
         } else if facts.now > not_after {
             Some(expired(subject, not_after, facts))
@@ -26,6 +28,19 @@ pub(super) fn flaws<'a>(
             None
         }
     })
+}
+
+/// `subject` ends before it begins.
+fn never(subject: String, not_before: SystemTime, not_after: SystemTime) -> Flaw {
+    Flaw::observed(
+        Reason::CertExpired,
+        subject,
+        format!(
+            "is never valid: it expired on {}, and is valid only from {}",
+            say::date(not_after),
+            say::date(not_before)
+        ),
+    )
 }
 
 /// `subject` was valid until `not_after`.
