@@ -79,6 +79,7 @@ fn curve(key: &SubjectPublicKeyInfo<'_>) -> String {
         .unwrap_or_default();
     let name = match number.as_str() {
         "" => "with explicit parameters",
+        "1.3.132.0.33" => "P-224",
         "1.2.840.10045.3.1.7" => "P-256",
         "1.3.132.0.34" => "P-384",
         "1.3.132.0.35" => "P-521",

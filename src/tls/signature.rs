@@ -16,6 +16,9 @@ use super::{algorithm::rsa_bits, policy};
 /// The smallest RSA key whose signatures are taken, in bits.
 pub(super) const RSA_BITS: usize = 2_048;
 
+/// The largest, as aws-lc has it.
+const MOST_RSA_BITS: usize = 8_192;
+
 /// What became of checking a signature. The better, the smaller.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Signature {
@@ -60,7 +63,7 @@ pub(super) fn check(
         })
         .peekable();
     let is_weak = rsa_bits(key).is_some_and(|bits| bits < RSA_BITS);
-    let can_tell = fitting.peek().is_some() && !is_weak;
+    let can_tell = fitting.peek().is_some() && !is_weak && is_supported_key(key);
     if fitting.any(|it| it.verify_signature(bits, message, signature).is_ok()) || legacy() {
         Signature::Right
     } else if can_tell {
@@ -75,6 +78,14 @@ pub(super) fn is_supported(algorithm: &AlgorithmIdentifier<'_>) -> bool {
     let all = policy::provider().signature_verification_algorithms.all;
     all.iter()
         .any(|it| begins(&it.signature_alg_id(), algorithm))
+}
+
+/// Whether signatures of this key can be checked, if it is not too short.
+pub(super) fn is_supported_key(key: &SubjectPublicKeyInfo<'_>) -> bool {
+    let all = policy::provider().signature_verification_algorithms.all;
+    all.iter()
+        .any(|it| begins(&it.public_key_alg_id(), &key.algorithm))
+        && rsa_bits(key).is_none_or(|bits| bits <= MOST_RSA_BITS)
 }
 
 /// Whether `identifier`, the content of an AlgorithmIdentifier in DER, is of

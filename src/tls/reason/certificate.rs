@@ -73,8 +73,12 @@ fn likely(error: &CertificateError) -> &'static [Reason] {
             Reason::CertIncompleteChain,
         ],
         Error::Revoked => &[Reason::CertRevoked],
-        // Signatures of small keys count as bad ones.
-        Error::BadSignature => &[Reason::CertWeakKey, Reason::CertBadSignature],
+        // Signatures of small keys, and of very large ones, count as bad ones.
+        Error::BadSignature => &[
+            Reason::CertWeakKey,
+            Reason::CertBadSignature,
+            Reason::CertUnsupportedSignature,
+        ],
         Error::InvalidPurpose | Error::InvalidPurposeContext { .. } => &[Reason::CertWrongPurpose],
         Error::UnhandledCriticalExtension => &[Reason::CertUnknownCriticalExtension],
         Error::UnsupportedSignatureAlgorithmContext { .. }

@@ -393,3 +393,79 @@ fn circles_end() {
     let settings = trusting(&[Authority::new("Trusted").der()]);
     assert_flaws(&settings, &chain, &[Reason::CertUnknownIssuer]);
 }
+
+#[test]
+fn a_broken_constraint_names_what_it_permits() {
+    let root = Authority::new("Test Root");
+    let mut params = ca_params("Narrow Intermediate");
+    params.name_constraints = Some(NameConstraints {
+        permitted_subtrees: vec![GeneralSubtree::DnsName("example".to_owned())],
+        excluded_subtrees: vec![GeneralSubtree::DnsName("mx.example".to_owned())],
+    });
+    let narrow = root.intermediate(params);
+    let mut params = ca_params("No CA");
+    params.is_ca = IsCa::ExplicitNoCa;
+    let no_ca = root.intermediate(params);
+    let settings = trusting(&[root.der()]);
+    for (issuer, told) in [
+        (
+            narrow,
+            "The certificate of relay.test breaks a name constraint of its issuer, it permits \
+             example, it excludes mx.example.",
+        ),
+        (
+            no_ca,
+            "The certificate of relay.test was issued with one that is not that of a CA.",
+        ),
+    ] {
+        let chain = issuer.issue(&leaf_params(&[HOST]), &[&issuer]).chain;
+        let found = flaws(&settings, &chain);
+        assert_eq!(found[0].reason, Reason::CertConstraintViolated);
+        assert_eq!(found[0].summary, told);
+    }
+}
+
+/// An RSA key of 16,384 bits, which nobody need have.
+struct Huge(Vec<u8>);
+
+impl Huge {
+    fn new() -> Self {
+        // RSAPublicKey of RFC 8017 appendix A.1.1.
+        let mut key = vec![0x30, 0x82, 0x08, 0x0a, 0x02, 0x82, 0x08, 0x01, 0x00];
+        key.extend([0xc3; 2_048]);
+        key.extend([0x02, 0x03, 0x01, 0x00, 0x01]);
+        Self(key)
+    }
+}
+
+impl rcgen::PublicKeyData for Huge {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_RSA_SHA256
+    }
+}
+
+/// aws-lc takes its signatures for wrong ones.
+#[test]
+fn a_key_that_is_too_large_is_not_supported() {
+    let root = Authority::new("Test Root");
+    let leaf = leaf_params(&[HOST])
+        .signed_by(&Huge::new(), &root.0)
+        .unwrap();
+    let settings = trusting(&[root.der()]);
+    let seen = super::witness::Seen {
+        chain: vec![leaf.der().clone()],
+        ..Default::default()
+    };
+    let error = rustls::Error::InvalidCertificate(rustls::CertificateError::BadSignature);
+    let error =
+        connector(&settings).failure(io::Error::other(error), &seen, TlsMode::Implicit, None);
+    assert_eq!(error.reason, Reason::CertUnsupportedSignature);
+    assert_says(
+        &error,
+        &["has a key of a kind that is not supported: RSA 16384"],
+    );
+}

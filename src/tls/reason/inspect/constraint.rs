@@ -7,12 +7,17 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rustls_pki_types::UnixTime;
 use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter};
+use x509_parser::extensions::{GeneralName, GeneralSubtree};
 
 use super::{
     Facts, Flaw, leaf,
     path::{End, Path},
+    say,
 };
-use crate::{report::Reason, tls::certificate::system_time};
+use crate::{
+    report::Reason,
+    tls::certificate::{self, system_time},
+};
 
 /// The constraint that is broken.
 pub(super) fn flaw(path: &Path<'_>, facts: &Facts<'_>) -> Option<Flaw> {
@@ -44,19 +49,52 @@ pub(super) fn flaw(path: &Path<'_>, facts: &Facts<'_>) -> Option<Flaw> {
 
 /// The constraint that `error` is about.
 pub(in crate::tls::reason) fn broken(error: &Error, facts: &Facts<'_>) -> Option<Flaw> {
-    let which = match error {
-        Error::NameConstraintViolation => "a name constraint of its issuer",
-        Error::PathLenConstraintViolated | Error::MaximumPathDepthExceeded => {
-            "a limit on the length of the chain"
+    let how = match error {
+        Error::NameConstraintViolation => {
+            format!("breaks a name constraint of its issuer{}", names(facts))
         }
-        Error::EndEntityUsedAsCa => "its issuer's own, which is not that of a CA",
+        Error::PathLenConstraintViolated | Error::MaximumPathDepthExceeded => {
+            "breaks a limit on the length of the chain".to_owned()
+        }
+        Error::EndEntityUsedAsCa => "was issued with one that is not that of a CA".to_owned(),
         _ => return None,
     };
     Some(Flaw::observed(
         Reason::CertConstraintViolated,
         leaf(facts),
-        format!("breaks {which}"),
+        how,
     ))
+}
+
+/// The names that issuers in the chain permit and exclude, as a remark.
+fn names(facts: &Facts<'_>) -> String {
+    let issuers = facts.seen.chain.iter().skip(1);
+    let issuers: Vec<_> = issuers.filter_map(|der| certificate::parse(der)).collect();
+    let constraints = || {
+        let all = issuers.iter().filter_map(|it| it.name_constraints().ok()?);
+        all.map(|it| it.value)
+    };
+    let of = |subtrees: Option<&Vec<GeneralSubtree<'_>>>| -> Vec<String> {
+        let bases = subtrees.into_iter().flatten().map(|it| &it.base);
+        bases.filter_map(dns_name).collect()
+    };
+    let permitted: Vec<_> = constraints()
+        .flat_map(|it| of(it.permitted_subtrees.as_ref()))
+        .collect();
+    let excluded: Vec<_> = constraints()
+        .flat_map(|it| of(it.excluded_subtrees.as_ref()))
+        .collect();
+    let told = [(" it permits ", permitted), (" it excludes ", excluded)];
+    let told = told.into_iter().filter(|(_, names)| !names.is_empty());
+    told.map(|(verb, all)| format!(",{verb}{}", say::names(&all)))
+        .collect()
+}
+
+fn dns_name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    }
 }
 
 /// A time when the whole path is valid: now, or else the first. `None` when

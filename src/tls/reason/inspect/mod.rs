@@ -90,7 +90,7 @@ pub(super) fn inspect(facts: &Facts<'_>) -> Vec<Flaw> {
     if !pins.is_empty() && !pins.contains(&key) {
         flaws.push(unpinned(key, facts));
     }
-    flaws.extend(signature::weak_keys(&path, facts));
+    flaws.extend(signature::keys(&path, facts));
     flaws.sort_by_key(|flaw| WORST_FIRST.iter().position(|it| *it == flaw.reason));
     flaws
 }

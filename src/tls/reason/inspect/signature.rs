@@ -10,7 +10,7 @@ use crate::{
     tls::{
         algorithm,
         certificate::is_self_signed,
-        signature::{RSA_BITS, Signature, is_supported},
+        signature::{RSA_BITS, Signature, is_supported, is_supported_key},
     },
 };
 
@@ -55,12 +55,23 @@ fn told(link: &Link<'_>, subject: String) -> Option<Flaw> {
 }
 
 /// Keys whose signatures are not taken: the relay's own signs the handshake.
-pub(super) fn weak_keys<'a>(
+pub(super) fn keys<'a>(
     path: &'a Path<'a>,
     facts: &'a Facts<'_>,
 ) -> impl Iterator<Item = Flaw> + 'a {
     each(path, facts, |link, subject| {
-        let bits = algorithm::rsa_bits(link.certificate.facts.public_key())?;
+        let key = link.certificate.facts.public_key();
+        if !is_supported_key(key) {
+            return Some(Flaw::inferred(
+                Reason::CertUnsupportedSignature,
+                subject,
+                format!(
+                    "has a key of a kind that is not supported: {}",
+                    algorithm::key_name(key)
+                ),
+            ));
+        }
+        let bits = algorithm::rsa_bits(key)?;
         (bits < RSA_BITS).then(|| {
             Flaw::inferred(
                 Reason::CertWeakKey,
