@@ -43,6 +43,8 @@ pub(super) fn incompatible(error: &PeerIncompatible, facts: &Facts<'_>) -> Findi
 
 fn chosen_version(facts: &Facts<'_>) -> String {
     let chosen = facts.opening.server_hello().and_then(|it| it.version);
+    // A version of the extension is not among the first bytes.
+    let chosen = chosen.filter(|it| !facts.offer.versions.contains(it));
     chosen.map_or_else(
         || "chose another TLS version".to_owned(),
         |chosen| format!("chose {}", version::name(chosen)),
