@@ -469,3 +469,23 @@ fn a_key_that_is_too_large_is_not_supported() {
         &["has a key of a kind that is not supported: RSA 16384"],
     );
 }
+
+#[test]
+fn a_certificate_for_nothing_but_a_mailbox_is_no_certificate_without_names() {
+    let root = Authority::new("Test Root");
+    let settings = trusting(&[root.der()]);
+    let mailbox = rcgen::SanType::Rfc822Name("postmaster@relay.test".try_into().unwrap());
+    for (names, told) in [
+        (vec![], "has no subject alternative name, only"),
+        (
+            vec![mailbox],
+            "has no host among its subject alternative names, only",
+        ),
+    ] {
+        let mut params = leaf_params(&[]);
+        params.subject_alt_names = names;
+        let found = flaws(&settings, &root.issue(&params, &[]).chain);
+        assert_eq!(found[0].reason, Reason::CertNoSan);
+        assert!(found[0].summary.contains(told), "{}", found[0].summary);
+    }
+}

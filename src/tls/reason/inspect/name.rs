@@ -24,11 +24,15 @@ fn misnamed(leaf: &Presented<'_>, names: &[String], facts: &Facts<'_>) -> Flaw {
     let host = say::host(facts.server_name);
     if names.is_empty() {
         let subject = say::quote(&dn::rfc4514(leaf.facts.subject()));
+        let what = match leaf.facts.subject_alternative_name() {
+            Ok(None) => "no subject alternative name",
+            _ => "no host among its subject alternative names",
+        };
         return Flaw::observed(
             Reason::CertNoSan,
             the_certificate(facts),
             format!(
-                "has no subject alternative name, only the subject {subject}, which is not \
+                "has {what}, only the subject {subject}, which is not \
                  looked at"
             ),
         );
