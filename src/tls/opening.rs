@@ -1,6 +1,6 @@
 //! What the first bytes from a relay are. Pure.
 
-use rustls::CipherSuite;
+use rustls::{CipherSuite, NamedGroup};
 
 use super::{
     protocol::{foreign_protocol, is_ftp},
@@ -32,11 +32,15 @@ pub(super) enum Opening {
 pub(super) struct ServerHello {
     pub(super) version: Option<TlsVersion>,
     pub(super) suite: CipherSuite,
+    /// Where it has come to the key share, in TLS 1.3.
+    pub(super) group: Option<NamedGroup>,
 }
 
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
 const SERVER_HELLO: u8 = 2;
+/// The extension key_share (RFC 8446 section 4.2.8).
+const KEY_SHARE: u16 = 51;
 
 impl Opening {
     /// Reads the first bytes that came, however few.
@@ -82,7 +86,23 @@ fn server_hello(body: &[u8]) -> Option<ServerHello> {
     Some(ServerHello {
         version,
         suite: CipherSuite::from(suite),
+        // Behind the suite come the compression and the length of all
+        // extensions.
+        group: body.get(40 + id_length..).and_then(key_share),
     })
+}
+
+/// The group of the key share among `extensions`, which may break off.
+fn key_share(mut extensions: &[u8]) -> Option<NamedGroup> {
+    loop {
+        let kind = u16::from_be_bytes(*extensions.first_chunk()?);
+        let length = u16::from_be_bytes(*extensions.get(2..)?.first_chunk()?);
+        let content = extensions.get(4..)?;
+        if kind == KEY_SHARE {
+            return Some(u16::from_be_bytes(*content.first_chunk()?).into());
+        }
+        extensions = content.get(usize::from(length)..)?;
+    }
 }
 
 fn text(bytes: &[u8]) -> Opening {
@@ -151,6 +171,17 @@ mod tests {
 
         let cut = &hello(0x0303, &[1; 32], 0x1302)[..70];
         assert_eq!(Opening::read(cut), Opening::Tls);
+    }
+
+    #[test]
+    fn the_group_of_a_key_share_is_told() {
+        let mut bytes = hello(0x0303, &[1; 32], 0x1302);
+        bytes.extend([0, 14, 0, 43, 0, 2, 3, 4, 0, 51, 0, 2, 0, 25]);
+        let group = |bytes: &[u8]| Opening::read(bytes).server_hello().unwrap().group;
+        assert_eq!(group(&bytes), Some(NamedGroup::secp521r1));
+        for end in bytes.len() - 15..bytes.len() {
+            assert_eq!(group(&bytes[..end]), None, "{end}");
+        }
     }
 
     #[test]

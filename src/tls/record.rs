@@ -168,6 +168,7 @@ mod tests {
     use tokio_test_io::Relay;
 
     use super::*;
+    use crate::tls::witness::PREFIX;
 
     /// A stream that refuses writes, and still has something to read.
     mod tokio_test_io {
@@ -277,6 +278,6 @@ mod tests {
         let mut recorder = Recorder::new(tokio::io::repeat(b'x'), Arc::clone(&witness));
         let mut much = vec![0; 1 << 20];
         recorder.read_exact(&mut much).await.unwrap();
-        assert_eq!(witness.seen().received, [b'x'; 80]);
+        assert_eq!(witness.seen().received, [b'x'; PREFIX]);
     }
 }

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustls_pki_types::CertificateDer;
 
 /// How many of the first received bytes are kept: enough for a `ServerHello` up
-/// to its cipher suite, behind the longest session id.
-const PREFIX: usize = 80;
+/// to the group of its key share, behind the longest session id and a few
+/// extensions.
+pub(super) const PREFIX: usize = 128;
 /// How many certificates of a chain are kept.
 const CHAIN: usize = 10;
 /// The size of a record header (RFC 8446 section 5.1).

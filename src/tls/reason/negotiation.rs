@@ -5,7 +5,10 @@ use rustls::{Error, PeerIncompatible, PeerMisbehaved};
 use super::{Facts, Finding, say, violation};
 use crate::{
     report::Reason,
-    tls::{offer::suite_name, version},
+    tls::{
+        offer::{group_name, suite_name},
+        version,
+    },
 };
 
 /// Why we cannot go on with what the relay chose.
@@ -51,6 +54,14 @@ fn chosen_version(facts: &Facts<'_>) -> String {
     )
 }
 
+fn chosen_group(facts: &Facts<'_>) -> String {
+    let chosen = facts.opening.server_hello().and_then(|it| it.group);
+    chosen.map_or_else(
+        || "a key exchange group".to_owned(),
+        |chosen| format!("the key exchange group {}", group_name(chosen)),
+    )
+}
+
 /// What the relay did against the rules.
 pub(super) fn misbehaved(error: &PeerMisbehaved, facts: &Facts<'_>) -> Finding {
     use PeerMisbehaved as Peer;
@@ -73,7 +84,8 @@ pub(super) fn misbehaved(error: &PeerMisbehaved, facts: &Facts<'_>) -> Finding {
         | Peer::WrongGroupForKeyShare => Finding::observed(
             Reason::NoCommonGroup,
             format!(
-                "The relay chose a key exchange group that it was not offered: the offer was {}",
+                "The relay chose {} that it was not offered: the offer was {}",
+                chosen_group(facts),
                 say::names(&facts.offer.key_exchange_groups)
             ),
         ),
