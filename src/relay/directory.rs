@@ -10,6 +10,7 @@ use super::{
     Choice, Connections, CustomRelay, Lease, Relay, RelayName, Settings, TlsOption,
     connectors::{Connectors, Policy},
     diagnosis::Diagnoses,
+    discards::CustomDiscards,
     health::{Health, LastSeen},
     permission::Permission,
     pool::{CustomPools, Pool},
@@ -35,6 +36,7 @@ pub struct Directory {
     resolver: smtp::Resolver,
     custom_connectors: Connectors,
     custom_pools: CustomPools<smtp::Session>,
+    custom_discards: CustomDiscards,
     farewells: TaskTracker,
     diagnoses: Diagnoses,
 }
@@ -48,6 +50,7 @@ struct Entry {
     connector: tls::Connector,
     /// For those that do.
     variants: Connectors,
+    discards: smtp::Discards,
     pool: Arc<Pool<smtp::Session>>,
     health: Health,
 }
@@ -131,6 +134,7 @@ impl Directory {
                 tls,
                 connector,
                 variants: Connectors::new(MOST_VARIANTS),
+                discards: smtp::Discards::default(),
                 pool: Arc::new(Pool::new(relay.pool, farewells.clone())),
                 health: Health::default(),
             };
@@ -140,6 +144,7 @@ impl Directory {
             relays,
             custom_connectors: Connectors::new(MOST_CUSTOM_POLICIES),
             custom_pools: CustomPools::new(settings.custom.pool, farewells.clone()),
+            custom_discards: CustomDiscards::default(),
             farewells,
             diagnoses: Diagnoses::new(),
             settings,
@@ -183,6 +188,7 @@ impl Directory {
             tls: own,
             connector,
             variants,
+            discards,
             ..
         } = self
             .relays
@@ -214,6 +220,8 @@ impl Directory {
             ehlo_name: relay.ehlo_name.clone(),
             limits: relay.limits,
             max_recipients: relay.max_recipients,
+            transactions: relay.transactions,
+            discards: discards.clone(),
             resolver: self.resolver.clone(),
             probing: smtp::Probing {
                 is_on: relay.probe,
@@ -254,6 +262,8 @@ impl Directory {
             ehlo_name: custom.ehlo_name.clone(),
             limits: custom.limits,
             max_recipients: custom.max_recipients,
+            transactions: custom.transactions,
+            discards: self.custom_discards.of(&relay.host, relay.port),
             resolver: self.resolver.clone(),
             probing: custom.probing(&relay.host),
         })
