@@ -184,6 +184,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_chunk_is_the_message_behind_its_length_in_pieces_of_bounded_size() {
+        for size in [0, 1, CHUNK - 20, CHUNK, 3 * CHUNK + 1] {
+            let message: Vec<u8> = (0..=u8::MAX).cycle().take(size).collect();
+            let body = Body::from(Bytes::from(message.clone()));
+            let (mut chunk, mut all, mut pieces) = (Chunk::new(&body), Vec::new(), 0);
+            loop {
+                let (piece, is_last) = chunk.next();
+                assert!(piece.len() <= CHUNK);
+                all.extend_from_slice(piece);
+                pieces += 1;
+                if is_last {
+                    break;
+                }
+            }
+            let command = format!("BDAT {size} LAST\r\n");
+            assert_eq!(all, [command.as_bytes(), &message].concat());
+            assert_eq!(pieces, (command.len() + size).div_ceil(CHUNK), "{size}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_relay_reads_back_the_message_and_nothing_behind_it(

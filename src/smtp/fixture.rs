@@ -12,7 +12,8 @@ use tokio::{
 };
 
 use super::{
-    Discards, Error, Host, Mechanisms, Probing, Progress, Resolver, Session, Target, TimeLimits, Transactions,
+    Discards, Error, Host, Mechanisms, Probing, Progress, Resolver, Session, Target, TimeLimits,
+    Transactions,
 };
 use crate::{
     report::{Reason, RelayOrigin, Timings, TlsMode},

@@ -27,8 +27,8 @@ use crate::{
 };
 pub(super) use discovery::Curiosity;
 pub(super) use fate::{refusal_of_recipients, settle};
-use way::Way;
 pub use way::Transactions;
+use way::Way;
 
 /// How long it may take to leave the session in order after a refusal.
 const TIDY_UP_LIMIT: Duration = Duration::from_secs(5);
@@ -182,13 +182,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
 
     fn way(&self, policy: RecipientPolicy, size: u64) -> Way {
         let discards = self.discards.is_shown(&self.extensions.lines);
-        Way::choose(
-            self.transactions,
-            &self.extensions,
-            discards,
-            policy,
-            size,
-        )
+        Way::choose(self.transactions, &self.extensions, discards, policy, size)
     }
 }
 

@@ -50,11 +50,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         }
     }
 
-    async fn ask_for_data(
-        &mut self,
-        step: &Step<'_>,
-        standing: &mut Standing,
-    ) -> Result<(), Halt> {
+    async fn ask_for_data(&mut self, step: &Step<'_>, standing: &mut Standing) -> Result<(), Halt> {
         let was_said = standing.way == Way::DataAtOnce;
         if !was_said {
             self.say(&Commands::data(), step, standing).await?;

@@ -57,8 +57,7 @@ impl Hearing {
         let has_place =
             |reply: &Reply| reply.code != ReplyCode::CLOSING && fate::state(reply).is_some();
         let takes = self.is_accepted();
-        self.replies.iter().all(has_place)
-            && self.end().is_some_and(|end| takes || is_refusal(end))
+        self.replies.iter().all(has_place) && self.end().is_some_and(|end| takes || is_refusal(end))
     }
 
     /// What became of the mail, and of each recipient. `is_whole` is whether
@@ -76,11 +75,13 @@ impl Hearing {
                 result.reply = Some(reply.clone());
             }
         }
+        let has_surplus = self.due().is_none() && cut.is_some();
         let outcome = self.outcome(results, is_whole, cut);
         if let Err(halt) = &outcome
-            && halt.stage == Stage::MailFrom
+            && (halt.stage == Stage::MailFrom || has_surplus)
         {
-            // What it said to recipients is of no account.
+            // What it said to recipients is of no account, or it is not known to
+            // whom it was said.
             for result in results {
                 result.state = RecipientState::NotSent;
                 result.reply = None;
@@ -118,7 +119,10 @@ impl Hearing {
                 .farewell()
                 .or_else(|| self.refusal(results))
                 .unwrap_or_else(|| self.lost(is_whole, cut))),
-            (Some(_), Some(cut)) => Err(Halt::new(Stage::EndOfData, cut.kind)),
+            // One too many, and which it is cannot be known.
+            (Some(_), Some(cut)) => Err(self
+                .refusal_of_all()
+                .unwrap_or_else(|| Halt::new(Stage::EndOfData, cut.kind))),
         }
     }
 
@@ -132,6 +136,12 @@ impl Hearing {
             }
             None => None,
         }
+    }
+
+    /// Whichever reply is that to MAIL, it is a refusal.
+    fn refusal_of_all(&self) -> Option<Halt> {
+        let halt = self.refusal_of_sender()?;
+        self.replies.iter().all(is_refusal).then_some(halt)
     }
 
     fn refusal_of_sender(&self) -> Option<Halt> {
@@ -183,7 +193,10 @@ impl Hearing {
     }
 
     fn are_all_refused(&self) -> bool {
-        self.to_recipients().filter(|reply| is_refusal(reply)).count() == self.recipients
+        self.to_recipients()
+            .filter(|reply| is_refusal(reply))
+            .count()
+            == self.recipients
     }
 
     fn mail(&self) -> Option<&Reply> {

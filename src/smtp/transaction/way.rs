@@ -5,9 +5,7 @@ use strum::{EnumString, IntoStaticStr, VariantNames};
 use crate::{mail::RecipientPolicy, smtp::ehlo::Extensions};
 
 /// How boldly transactions with a relay are written.
-#[derive(
-    Clone, Copy, Debug, Default, EnumString, Eq, IntoStaticStr, PartialEq, VariantNames,
-)]
+#[derive(Clone, Copy, Debug, Default, EnumString, Eq, IntoStaticStr, PartialEq, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum Transactions {
     /// One command at a time, and the message behind DATA.
@@ -60,7 +58,11 @@ impl Way {
         let to_all = policy == RecipientPolicy::All;
         if !offered.chunking {
             // Whether all are accepted has to be known before DATA.
-            return if to_all { Self::DataLater } else { Self::DataAtOnce };
+            return if to_all {
+                Self::DataLater
+            } else {
+                Self::DataAtOnce
+            };
         }
         let is_eager = match wish {
             Transactions::Eager => true,

@@ -57,7 +57,10 @@ async fn no_octet_of_the_message_is_sent_to_a_relay_that_accepts_nobody() {
         assert!(session.is_reusable());
         drop(session);
         let lines = peer.lines().await;
-        assert!(!lines.iter().any(|line| line.starts_with("BDAT")), "{lines:?}");
+        assert!(
+            !lines.iter().any(|line| line.starts_with("BDAT")),
+            "{lines:?}"
+        );
     }
 }
 

@@ -17,12 +17,16 @@ async fn mail(relay: Builder, discards: &Discards) -> (u64, bool, Vec<String>) {
     let (io, peer) = serve(relay).await;
     let mut session = open(io, &careful(discards)).await.unwrap();
     let before = peer.relay.counters();
-    send(&mut session, &envelope(1), &body(MESSAGE)).await.unwrap();
+    send(&mut session, &envelope(1), &body(MESSAGE))
+        .await
+        .unwrap();
     let turns = (peer.relay.counters() - before).turns;
     session.settle().await;
     let goes_on = session.is_reusable();
     if goes_on {
-        send(&mut session, &envelope(1), &body(MESSAGE)).await.unwrap();
+        send(&mut session, &envelope(1), &body(MESSAGE))
+            .await
+            .unwrap();
     }
     drop(session);
     (turns, goes_on, peer.lines().await)
@@ -50,7 +54,9 @@ async fn a_relay_that_discards_is_written_to_eagerly_from_then_on() {
 async fn it_is_not_found_out_while_a_mail_is_waited_for() {
     let (io, peer) = serve(chunking()).await;
     let mut session = open(io, &careful(&Discards::default())).await.unwrap();
-    send(&mut session, &envelope(1), &body(MESSAGE)).await.unwrap();
+    send(&mut session, &envelope(1), &body(MESSAGE))
+        .await
+        .unwrap();
     assert_eq!(trials(&lines(&peer.relay)), 0);
     assert!(session.is_unsettled() && session.is_reusable());
     // Nor on the way out.
@@ -96,7 +102,9 @@ async fn nothing_is_tried_where_nothing_would_follow_from_it() {
             ..careful(&Discards::default())
         };
         let mut session = open(io, &target).await.unwrap();
-        send(&mut session, &envelope(1), &body(MESSAGE)).await.unwrap();
+        send(&mut session, &envelope(1), &body(MESSAGE))
+            .await
+            .unwrap();
         session.settle().await;
         drop(session);
         assert_eq!(trials(&peer.lines().await), 0);

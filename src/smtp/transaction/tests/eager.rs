@@ -51,7 +51,9 @@ async fn what_is_large_or_for_all_or_nobody_waits_for_the_recipients() {
         let (io, peer) = serve(relay.clone()).await;
         let mut session = session(io).await;
         let before = peer.relay.counters();
-        send_as(&mut session, &envelope(2), &body, policy).await.unwrap();
+        send_as(&mut session, &envelope(2), &body, policy)
+            .await
+            .unwrap();
         assert_eq!((peer.relay.counters() - before).turns, 2);
     }
 }
@@ -63,7 +65,9 @@ async fn one_refusal_does_not_hurt_the_others() {
         .at(At::Rcpt(3), Answer::reply("450 4.2.1 greylisted"));
     let (io, peer) = serve(chunking().script(script)).await;
     let mut session = session(io).await;
-    let delivered = send(&mut session, &envelope(4), &body(MESSAGE)).await.unwrap();
+    let delivered = send(&mut session, &envelope(4), &body(MESSAGE))
+        .await
+        .unwrap();
     assert_eq!(
         states(&delivered.recipients),
         [Rejected, Accepted, Deferred, Accepted]
@@ -228,7 +232,9 @@ async fn a_relay_that_takes_its_leave_behind_the_mail_has_it() {
     let answer = Answer::usual().then(Answer::reply("421 4.7.0 enough for now"));
     let (io, peer) = serve(but(At::EndOfData, answer)).await;
     let mut session = session(io).await;
-    send(&mut session, &envelope(2), &body(MESSAGE)).await.unwrap();
+    send(&mut session, &envelope(2), &body(MESSAGE))
+        .await
+        .unwrap();
     assert!(!session.is_reusable());
     assert_eq!(peer.relay.mails().len(), 1);
 }
