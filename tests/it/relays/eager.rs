@@ -26,9 +26,11 @@ pub(super) async fn chunks_for_nobody(relay: &Relay) {
         "{chunk}MAIL FROM:<a@example.com>\r\n{chunk}RSET\r\n"
     ))
     .await;
-    for &reply in relay.kind.chunks_for_nobody {
-        assert_eq!(wire.hear().await, reply);
+    let mut replies = Vec::new();
+    for _ in 0..4 {
+        replies.push(wire.hear().await);
     }
+    assert_eq!(replies, relay.kind.chunks_for_nobody);
     assert!(wire.say("NOOP").await.starts_with("250"));
 }
 
@@ -47,8 +49,6 @@ pub(super) async fn eager_mails_arrive_and_refused_ones_do_not(relay: &Relay) {
         let to_two = raw_mail(raw, from, &["nobody@example.com", &to]);
         let sent = service.send(EAGER, to_two).await.unwrap();
         assert_eq!((sent.accepted_count, sent.refused_count), (1, 1));
-        // Refused mails leave the connection in order.
-        assert_eq!(sent.session.unwrap().reused, number > 0);
         let mail = relay.delivered(&to).await;
         let lines = COMMANDS.replace("\r\n", "\n");
         assert!(mail.bytes.ends_with(lines.as_bytes()));

@@ -89,7 +89,12 @@ pub(super) static POSTFIX: Kind = Kind {
     size_too_large: "552 5.3.4 Message size exceeds fixed limit",
     message_too_large: "552 5.3.4 Error: message file too big",
     data_for_nobody: "554 5.5.1 Error: no valid recipients",
-    chunks_for_nobody: &["?"],
+    chunks_for_nobody: &[
+        "503 5.5.1 Error: need RCPT command",
+        "250 2.1.0 Ok",
+        "554 5.5.1 Error: no valid recipients",
+        "250 2.0.0 Ok",
+    ],
     injection: "220 2.0.0 Ready to start TLS",
     pipelined: &["250 2.1.0 Ok", "250 2.1.5 Ok"],
     dot_between_line_feeds: "250 2.0.0 Ok: queued as ",
@@ -138,7 +143,12 @@ pub(super) static EXIM: Kind = Kind {
     message_too_large: "552 Message size exceeds maximum permitted",
     data_for_nobody: "503 All RCPT commands were rejected with this error: \
                       Unrouteable address Valid RCPT command must precede DATA",
-    chunks_for_nobody: &["?"],
+    chunks_for_nobody: &[
+        "503 valid RCPT command must precede BDAT",
+        "250 OK",
+        "503 valid RCPT command must precede BDAT",
+        "250 Reset OK",
+    ],
     injection: "220 TLS go ahead",
     pipelined: &["250 OK", "250 Accepted"],
     dot_between_line_feeds: "250 OK id=",
