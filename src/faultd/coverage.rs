@@ -3,7 +3,8 @@
 
 use crate::report::Reason;
 
-/// Why no port stages `reason`. `None`: a port does.
+/// Why no port stages `reason`. `None`: a port does. Which test brings those
+/// about that none does stands in `tests/it/staged.rs`.
 pub fn exception(reason: Reason) -> Option<&'static str> {
     #[allow(clippy::enum_glob_use, reason = "the table names all of them")]
     use Reason::*;

@@ -153,6 +153,12 @@ impl Directory {
         })
     }
 
+    /// The same with names looked up elsewhere than the system's are.
+    #[cfg(test)]
+    pub(crate) fn resolving_by(self, resolver: smtp::Resolver) -> Self {
+        Self { resolver, ..self }
+    }
+
     /// The relay for a mail from `sender_domain`, with the TLS settings that
     /// the request brings on top.
     pub fn find(

@@ -4,6 +4,8 @@
 mod check;
 mod dispatch;
 mod once;
+#[cfg(test)]
+mod unresolved;
 
 use std::{sync::Arc, time::Duration};
 

@@ -27,6 +27,8 @@ mod failure;
 mod fixture;
 mod host;
 mod limits;
+#[cfg(test)]
+pub(crate) mod name_server;
 mod opening;
 mod prelude;
 mod probe;

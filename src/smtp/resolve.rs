@@ -248,88 +248,12 @@ impl fmt::Debug for Resolver {
 mod tests {
     use std::net::SocketAddr;
 
-    use hickory_resolver::{config::ConnectionConfig, system_conf::parse_resolv_conf};
-    use tokio::net::UdpSocket;
+    use hickory_resolver::system_conf::parse_resolv_conf;
 
-    use super::*;
-
-    /// A resolver with nothing but a name server, a hosts file and a search
-    /// domain.
-    fn resolver(name_server: SocketAddr, hosts_file: &str) -> Resolver {
-        let mut connection = ConnectionConfig::udp();
-        connection.port = name_server.port();
-        let server = NameServerConfig::new(name_server.ip(), true, vec![connection]);
-        let mut hosts = Hosts::default();
-        hosts.read_hosts_conf(hosts_file.as_bytes()).unwrap();
-        let search = vec![Name::from_ascii("corp.example.").unwrap()];
-        let config = ResolverConfig::from_parts(None, search, vec![server]);
-        let mut options = ResolverOpts::default();
-        options.timeout = Duration::from_millis(200);
-        Resolver::configured(Ok((config, options)), hosts)
-    }
-
-    /// What a name server says to one question.
-    #[derive(Clone)]
-    struct Say {
-        code: u8,
-        addresses: Vec<IpAddr>,
-        after: Duration,
-    }
-
-    fn says(code: u8, addresses: &[&str]) -> Say {
-        Say {
-            code,
-            addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
-            after: Duration::ZERO,
-        }
-    }
-
-    const NXDOMAIN: u8 = 3;
-
-    /// A name server that answers a question for a name, and for AAAA or not,
-    /// as `answer` has it.
-    async fn name_server(answer: impl Fn(&str, bool) -> Say + Send + 'static) -> SocketAddr {
-        let socket = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
-        let at = socket.local_addr().unwrap();
-        tokio::spawn(async move {
-            let mut question = [0; 512];
-            loop {
-                let (_, from) = socket.recv_from(&mut question).await.unwrap();
-                // RFC 1035 section 4.1: a header of 12 octets, then the
-                // question: labels up to an empty one, type and class.
-                let name_end = 12 + question[12..].iter().position(|b| *b == 0).unwrap() + 1;
-                let mut labels = &question[12..name_end];
-                let mut name = String::new();
-                while let [length @ (1..), rest @ ..] = labels {
-                    let (label, rest) = rest.split_at(usize::from(*length));
-                    name.push_str(str::from_utf8(label).unwrap());
-                    name.push('.');
-                    labels = rest;
-                }
-                let is_aaaa = question[name_end..name_end + 2] == [0, 28];
-                let say = answer(&name, is_aaaa);
-                let count = u8::try_from(say.addresses.len()).unwrap();
-                let mut reply = question[..name_end + 4].to_vec();
-                reply[2..4].copy_from_slice(&[0x81, 0x80 | say.code]);
-                reply[6..12].copy_from_slice(&[0, count, 0, 0, 0, 0]);
-                for address in say.addresses {
-                    let (kind, octets) = match address {
-                        IpAddr::V4(ip) => (1, ip.octets().to_vec()),
-                        IpAddr::V6(ip) => (28, ip.octets().to_vec()),
-                    };
-                    let length = u8::try_from(octets.len()).unwrap();
-                    reply.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, length]);
-                    reply.extend(octets);
-                }
-                let socket = Arc::clone(&socket);
-                tokio::spawn(async move {
-                    tokio::time::sleep(say.after).await;
-                    socket.send_to(&reply, from).await.unwrap();
-                });
-            }
-        });
-        at
-    }
+    use super::{
+        super::name_server::{NXDOMAIN, SERVFAIL, Say, name_server, resolver, says},
+        *,
+    };
 
     async fn found(resolver: &Resolver, host: &str) -> (Vec<String>, Option<Vec<String>>) {
         let shown = |found: Vec<IpAddr>| found.iter().map(ToString::to_string).collect();
@@ -473,8 +397,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_family_is_enough_whatever_becomes_of_the_other() {
-        let servfail = 2;
-        for other in [says(0, &[]), says(NXDOMAIN, &[]), says(servfail, &[])] {
+        for other in [says(0, &[]), says(NXDOMAIN, &[]), says(SERVFAIL, &[])] {
             for has_aaaa in [true, false] {
                 let address = if has_aaaa { "2001:db8::1" } else { "192.0.2.1" };
                 let other = other.clone();
@@ -537,10 +460,10 @@ mod tests {
             let miss = resolver.resolve(&name("mail.example.com")).await.err();
             assert!(matches!(miss, Some(Kind::NoSuchHost(_))), "{miss:?}");
         }
-        let servfail = name_server(|_, _| says(2, &[])).await;
+        let servfail = name_server(|_, _| says(SERVFAIL, &[])).await;
         let refused = name_server(|_, _| says(5, &[])).await;
         // One family that the server cannot tell may have been all there is.
-        let half = name_server(|_, is_aaaa| says(if is_aaaa { 2 } else { 0 }, &[])).await;
+        let half = name_server(|_, is_aaaa| says(if is_aaaa { SERVFAIL } else { 0 }, &[])).await;
         for server in [servfail, refused, half, nowhere()] {
             let resolver = resolver(server, "");
             let miss = resolver.resolve(&name("mail.example.com")).await.err();

@@ -663,6 +663,9 @@ async fn trust_anchors_that_cannot_be_read_are_a_cause() {
     let answer: serde_json::Value = serde_json::from_str(&told.out).unwrap();
     let finding = &answer["findings"][0];
     assert_eq!(finding["reason"], "REASON_LOCAL_TRUST_STORE", "{finding}");
+    assert_eq!(finding["stage"], "SMTP_STAGE_TLS_HANDSHAKE");
     assert_eq!(finding["confidence"], "CONFIDENCE_AMBIGUOUS");
     assert_eq!(finding["tls"]["trustSource"], "bundled");
+    let summary = finding["summary"].as_str().unwrap();
+    assert!(summary.contains("cannot be read"), "{summary}");
 }

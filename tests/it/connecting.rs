@@ -3,7 +3,10 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use posthaste::{
-    api::client::pb::{self, SmtpStage, relay_failure::Reason},
+    api::client::pb::{
+        self, SmtpStage,
+        relay_failure::{Confidence, Reason},
+    },
     testrelay::TestRelay,
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -24,6 +27,9 @@ async fn failure(host: &str, port: u16) -> pb::RelayFailure {
     let outcome = service.send(request(mail(&["bob@example.net"]))).await;
     let failure = outcome.unwrap_err().failure.unwrap();
     assert_eq!(failure.stage(), SmtpStage::Connect);
+    assert_eq!(failure.confidence(), Confidence::Observed);
+    let place = format!("{host}:{port}");
+    assert!(failure.summary.contains(&place), "{}", failure.summary);
     failure
 }
 

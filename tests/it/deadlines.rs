@@ -6,7 +6,7 @@ use posthaste::{
     api::client::pb::{
         self, TlsMode,
         recipient_result::State,
-        relay_failure::{Acceptance, Reason, Retry},
+        relay_failure::{Acceptance, Confidence, Reason, Retry},
     },
     testrelay::{Answer, Script, Step, TestRelay},
 };
@@ -65,7 +65,10 @@ async fn before_the_end_of_data_the_answer_names_the_stage_and_the_id_is_free() 
         let failure = error.failure.unwrap();
         assert_eq!(failure.reason(), Reason::DeadlineExceeded);
         assert_eq!(failure.stage(), stage);
+        assert_eq!(failure.confidence(), Confidence::Observed);
         assert_eq!(failure.acceptance(), Acceptance::None);
+        let summary = failure.summary;
+        assert!(summary.starts_with("The deadline ran out"), "{summary}");
 
         let sent = client.send(request, None).await.unwrap();
         assert!(!sent.replayed);

@@ -154,6 +154,65 @@ fn the_pages_stage_their_failures_with_cases_that_exist() {
     }
 }
 
+/// What a page says of how to fix it, up to the next heading.
+fn cure(page: &str) -> &str {
+    let (_, rest) = page.split_once("\n## How to fix it\n").unwrap();
+    rest.split("\n## ").next().unwrap()
+}
+
+/// Whether the relay, its setup or its administrator may have a part in it.
+fn may_lie_with_the_relay(reason: Reason) -> bool {
+    match reason.class() {
+        Class::Deadline | Class::Here | Class::Defect => false,
+        // Whoever is not found has said nothing.
+        Class::Reach => !matches!(reason, Reason::DnsNotFound | Reason::DnsTemporary),
+        _ => true,
+    }
+}
+
+/// A fix for an administrator begins with the name of what they run: an item
+/// of the list that starts with it, in bold letters.
+#[test]
+fn the_pages_say_how_to_fix_it_on_each_kind_of_relay() {
+    const PROVIDERS: [&str; 7] = [
+        "Amazon SES",
+        "Brevo",
+        "Gmail",
+        "Google Workspace",
+        "Mailgun",
+        "Microsoft 365",
+        "SendGrid",
+    ];
+    let mut missing = Vec::new();
+    for reason in Reason::iter().filter(|it| may_lie_with_the_relay(*it)) {
+        let page = page(reason);
+        let cure = cure(&page);
+        let items: Vec<_> = cure.split("\n- ").skip(1).collect();
+        let head = |item: &&str| {
+            let bold = item.strip_prefix("**")?;
+            bold.split_once("**").map(|(head, _)| head.to_owned())
+        };
+        let heads: Vec<_> = items.iter().filter_map(head).collect();
+        for product in ["Postfix", "Exim", "Exchange Server"] {
+            if !heads.iter().any(|head| head.contains(product)) {
+                missing.push(format!("{}: {product}", reason.name()));
+            }
+        }
+        let names_one = |text: &str| PROVIDERS.iter().any(|provider| text.contains(provider));
+        let heads_one = heads.iter().any(|head| names_one(head));
+        let lists = |item: &&str| item.starts_with("**Providers") && names_one(item);
+        if !heads_one && !items.iter().any(lists) {
+            missing.push(format!("{}: no provider", reason.name()));
+        }
+    }
+    assert!(
+        missing.is_empty(),
+        "{}:\n{}",
+        missing.len(),
+        missing.join("\n")
+    );
+}
+
 /// Every setting that stands in the text between backticks.
 fn settings(text: &str) -> impl Iterator<Item = &str> {
     let sections = ["relays.NAME.", "server.", "custom_relays."];

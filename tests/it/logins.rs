@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use posthaste::{
-    api::client::pb::{self, relay_failure::Fault},
+    api::client::pb::{
+        self,
+        relay_failure::{Confidence, Fault},
+    },
     testrelay::{
         Answer, Builder,
         Mechanism::{self, CramMd5, Login, OAuthBearer, Plain, ScramSha256, ScramSha256Plus},
@@ -366,20 +369,31 @@ async fn a_token_that_cannot_be_renewed_is_told_from_one_that_is_refused() {
         .start()
         .await
         .unwrap();
-    let service = place.service(&relay, "token", "").await;
-    let error = send(&service).await.unwrap_err();
-    assert_eq!(error.reason, "AUTH_REJECTED");
-    std::fs::remove_file(place.path("secret")).unwrap();
-    send_until(&service, |outcome| {
-        let error = outcome.unwrap_err();
-        if error.reason == "AUTH_REJECTED" {
-            return false;
+    for is_there in [false, true] {
+        place.write("secret", "a token");
+        let service = place.service(&relay, "token", "").await;
+        let error = send(&service).await.unwrap_err();
+        assert_eq!(error.reason, "AUTH_REJECTED");
+        if is_there {
+            place.write("secret", "");
+        } else {
+            std::fs::remove_file(place.path("secret")).unwrap();
         }
-        assert_eq!(error.reason, "AUTH_TOKEN");
-        let failure = error.failure.unwrap();
-        assert!(failure.summary.contains("could not be read again"));
-        assert!(!failure.summary.contains("secret"), "{}", failure.summary);
-        true
-    })
-    .await;
+        send_until(&service, |outcome| {
+            let error = outcome.unwrap_err();
+            if error.reason == "AUTH_REJECTED" {
+                return false;
+            }
+            assert_eq!(error.reason, "AUTH_TOKEN");
+            let failure = error.failure.unwrap();
+            assert_eq!(failure.stage(), pb::SmtpStage::Auth);
+            assert_eq!(failure.confidence(), Confidence::Observed);
+            assert_eq!(failure.fault(), Fault::Operator);
+            assert_eq!(failure.reply.unwrap().code, 535);
+            assert!(failure.summary.contains("could not be read again"));
+            assert!(!failure.summary.contains("secret"), "{}", failure.summary);
+            true
+        })
+        .await;
+    }
 }
