@@ -130,7 +130,7 @@ impl Commands {
     }
 
     /// Commands to be sent behind these.
-    pub(super) fn append(&mut self, further: Self) {
+    pub(super) fn append(&mut self, further: &Self) {
         self.octets.extend_from_slice(&further.octets);
         self.count += further.count;
     }

@@ -87,9 +87,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         let parameters = MailParameters::default();
         let mut group = Commands::default();
         group.add_chunk(&chunk);
-        group.append(Commands::mail(curiosity.reverse_path.as_ref(), parameters));
+        group.append(&Commands::mail(curiosity.reverse_path.as_ref(), parameters));
         group.add_chunk(&chunk);
-        group.append(Commands::rset());
+        group.append(&Commands::rset());
         self.connection.send(&group, step).await?;
         for is_positive in SHOWN {
             let reply = self.connection.reply(step).await?;

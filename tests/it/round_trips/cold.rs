@@ -35,7 +35,7 @@ impl GoBetween {
             let relay = TcpStream::connect(("127.0.0.1", relay)).await.unwrap();
             relay.set_nodelay(true).unwrap();
             client.set_nodelay(true).unwrap();
-            carry(client, relay, &counter).await;
+            Box::pin(carry(client, relay, &counter)).await;
         });
         Self { port, waits }
     }
@@ -44,7 +44,7 @@ impl GoBetween {
 /// One direction at a time: who is to speak is whoever has something to say, and
 /// all of it is carried before the other is heard.
 async fn carry(mut client: TcpStream, mut relay: TcpStream, waits: &AtomicU64) {
-    let (mut from_client, mut from_relay) = ([0; 65536], [0; 65536]);
+    let (mut from_client, mut from_relay) = ([0; 8192], [0; 8192]);
     let mut client_spoke = true;
     loop {
         tokio::select! {

@@ -77,29 +77,32 @@ async fn one_refusal_does_not_hurt_the_others() {
     assert_eq!(mails[0].recipients(), ["r1@example.com", "r3@example.com"]);
 }
 
-/// What is refused, with what, and what follows: the reason and its stage, what
-/// becomes of the two recipients, and whether the session can go on.
+/// The reason and its stage, what becomes of the two recipients, and whether the
+/// session can go on.
+type Sequel = (Reason, Stage, [RecipientState; 2], bool);
+
+/// What is refused, with what, and what follows.
 #[rustfmt::skip]
-const REFUSALS: [(At, &str, Reason, Stage, [RecipientState; 2], bool); 14] = [
-    (At::AnyMail, "550 5.7.1 no", Reason::SenderRejected, Stage::MailFrom, [NotSent; 2], true),
-    (At::AnyMail, "451 4.3.0 later", Reason::Deferred, Stage::MailFrom, [NotSent; 2], true),
-    (At::AnyMail, "421 4.3.2 bye", Reason::RelayClosing, Stage::MailFrom, [NotSent; 2], false),
-    (At::AnyMail, "354 what", Reason::ReplyMalformed, Stage::MailFrom, [NotSent; 2], false),
-    (At::AnyRcpt, "550 5.1.1 no", Reason::RecipientsRejected, Stage::RcptTo, [Rejected; 2], true),
-    (At::AnyRcpt, "450 4.2.0 grey", Reason::Deferred, Stage::RcptTo, [Deferred; 2], true),
-    (At::AnyRcpt, "421 bye", Reason::RelayClosing, Stage::RcptTo, [Deferred; 2], false),
-    (At::AnyRcpt, "354 what", Reason::ReplyMalformed, Stage::RcptTo, [NotSent; 2], false),
-    (At::EndOfData, "550 5.7.1 spam", Reason::MessageRejected, Stage::EndOfData, [Rejected; 2], true),
-    (At::EndOfData, "552 5.3.4 big", Reason::MessageTooLarge, Stage::EndOfData, [Rejected; 2], true),
-    (At::EndOfData, "451 4.3.0 later", Reason::Deferred, Stage::EndOfData, [Deferred; 2], true),
-    (At::EndOfData, "421 bye", Reason::RelayClosing, Stage::EndOfData, [Deferred; 2], false),
-    (At::EndOfData, "354 what", Reason::OutcomeUnknown, Stage::EndOfData, [Unknown; 2], false),
-    (At::EndOfData, "what", Reason::OutcomeUnknown, Stage::EndOfData, [Unknown; 2], false),
+const REFUSALS: [(At, &str, Sequel); 14] = [
+    (At::AnyMail, "550 5.7.1 no", (Reason::SenderRejected, Stage::MailFrom, [NotSent; 2], true)),
+    (At::AnyMail, "451 4.3.0 later", (Reason::Deferred, Stage::MailFrom, [NotSent; 2], true)),
+    (At::AnyMail, "421 4.3.2 bye", (Reason::RelayClosing, Stage::MailFrom, [NotSent; 2], false)),
+    (At::AnyMail, "354 what", (Reason::ReplyMalformed, Stage::MailFrom, [NotSent; 2], false)),
+    (At::AnyRcpt, "550 5.1.1 no", (Reason::RecipientsRejected, Stage::RcptTo, [Rejected; 2], true)),
+    (At::AnyRcpt, "450 4.2.0 grey", (Reason::Deferred, Stage::RcptTo, [Deferred; 2], true)),
+    (At::AnyRcpt, "421 bye", (Reason::RelayClosing, Stage::RcptTo, [Deferred; 2], false)),
+    (At::AnyRcpt, "354 what", (Reason::ReplyMalformed, Stage::RcptTo, [NotSent; 2], false)),
+    (At::EndOfData, "550 5.7.1 spam", (Reason::MessageRejected, Stage::EndOfData, [Rejected; 2], true)),
+    (At::EndOfData, "552 5.3.4 big", (Reason::MessageTooLarge, Stage::EndOfData, [Rejected; 2], true)),
+    (At::EndOfData, "451 4.3.0 later", (Reason::Deferred, Stage::EndOfData, [Deferred; 2], true)),
+    (At::EndOfData, "421 bye", (Reason::RelayClosing, Stage::EndOfData, [Deferred; 2], false)),
+    (At::EndOfData, "354 what", (Reason::OutcomeUnknown, Stage::EndOfData, [Unknown; 2], false)),
+    (At::EndOfData, "what", (Reason::OutcomeUnknown, Stage::EndOfData, [Unknown; 2], false)),
 ];
 
 #[tokio::test(start_paused = true)]
 async fn what_a_relay_can_refuse() {
-    for (step, reply, reason, stage, fates, reusable) in REFUSALS {
+    for (step, reply, (reason, stage, fates, reusable)) in REFUSALS {
         let (io, peer) = serve(but(step, Answer::reply(reply))).await;
         let mut session = session(io).await;
         let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
