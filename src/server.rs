@@ -46,6 +46,12 @@ const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// Calls at a time on one connection.
 const MAX_STREAMS: u32 = 1024;
 
+/// What one call may have on its way to us unread, in octets, and all calls of
+/// one connection. A stream of mails that waits for its relay fills the first:
+/// were the second no larger, it would stop every call beside it. hyper's
+/// adaptive windows are always the same, and so of no use here.
+const WINDOWS: (u32, u32) = (1 << 20, 16 << 20);
+
 /// How long callers have to take their answers when the time to drain is over.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -77,6 +83,7 @@ pub async fn run(
         sender.clone(),
         &api::Options {
             max_request_bytes: config.server.max_request_bytes,
+            max_stream_mails: config.server.max_stream_mails,
             default_deadline: config.server.default_deadline,
             reflection: config.server.reflection,
         },
@@ -90,6 +97,7 @@ pub async fn run(
     }
     info!("stopping: no new calls");
     health.stopping().await;
+    sender.close_streams();
     let mut drained = pin!(async {
         connections.drained().await;
         sender.drained().await;
@@ -121,7 +129,8 @@ impl Connections {
             .keep_alive_timeout(KEEPALIVE.1)
             .max_header_list_size(MAX_HEADER_BYTES)
             .max_concurrent_streams(MAX_STREAMS)
-            .adaptive_window(true);
+            .initial_stream_window_size(WINDOWS.0)
+            .initial_connection_window_size(WINDOWS.1);
         Self {
             routes,
             http,

@@ -6,8 +6,9 @@ use std::{error::Error, time::Duration};
 use prost::{Message, Name};
 use prost_reflect::DynamicMessage;
 use tokio::time::Instant;
+use tokio_stream::Stream;
 use tonic::{
-    Code, Request, Response, Status, TimeoutExpired,
+    Code, Request, Response, Status, Streaming, TimeoutExpired,
     transport::{Channel, Endpoint},
 };
 
@@ -77,6 +78,22 @@ impl Client {
         answer.map(Response::into_inner).map_err(|it| error(&it))
     }
 
+    /// Sends many mails over one call. It is asked for `requests` only as fast
+    /// as the service takes them: take the answers meanwhile.
+    pub async fn send_stream(
+        &mut self,
+        requests: impl Stream<Item = pb::SendMailStreamRequest> + Send + 'static,
+        timeout: Option<Duration>,
+    ) -> Result<Answers, pb::SendError> {
+        let mut request = Request::new(requests);
+        if let Some(timeout) = timeout {
+            request.set_timeout(timeout);
+        }
+        let answers = self.mail.send_mail_stream(request).await;
+        let answers = answers.map(Response::into_inner);
+        answers.map(Answers).map_err(|it| error(&it))
+    }
+
     /// Checks a relay.
     pub async fn check_relay(
         &mut self,
@@ -84,6 +101,23 @@ impl Client {
     ) -> Result<pb::CheckRelayResponse, pb::SendError> {
         let answer = self.relay.check_relay(request).await;
         answer.map(Response::into_inner).map_err(|it| error(&it))
+    }
+}
+
+/// The answers to a stream of mails. Dropped, they cancel the call.
+#[derive(Debug)]
+pub struct Answers(Streaming<pb::SendMailStreamResponse>);
+
+impl Answers {
+    /// The next that finished. `None` at the end of the call.
+    ///
+    /// # Errors
+    ///
+    /// When the call ended before the caller's side did: what has no answer by
+    /// then was not taken, if `reason` says anything, and otherwise may have
+    /// been.
+    pub async fn next(&mut self) -> Result<Option<pb::SendMailStreamResponse>, pb::SendError> {
+        self.0.message().await.map_err(|it| error(&it))
     }
 }
 

@@ -27,21 +27,27 @@ pub(super) fn of(
     arrival: Instant,
     default: Duration,
 ) -> Result<Deadline, Violations> {
-    let time = match headers.get(HEADER) {
-        None => default,
-        Some(value) => {
-            let timeout = value
-                .to_str()
-                .ok()
-                .and_then(parse)
-                .ok_or_else(|| Violations::one(Path::root(HEADER), &malformed()))?
-                .min(MAX_TIMEOUT);
-            timeout.saturating_sub(MIN_MARGIN.max(timeout / 20))
-        }
+    let given = given(headers, arrival)?;
+    Ok(given.unwrap_or(Deadline {
+        answer_by: arrival + default,
+    }))
+}
+
+/// The same, where a caller that says nothing has no deadline.
+pub(super) fn given(headers: &HeaderMap, arrival: Instant) -> Result<Option<Deadline>, Violations> {
+    let Some(value) = headers.get(HEADER) else {
+        return Ok(None);
     };
-    Ok(Deadline {
+    let timeout = value
+        .to_str()
+        .ok()
+        .and_then(parse)
+        .ok_or_else(|| Violations::one(Path::root(HEADER), &malformed()))?
+        .min(MAX_TIMEOUT);
+    let time = timeout.saturating_sub(MIN_MARGIN.max(timeout / 20));
+    Ok(Some(Deadline {
         answer_by: arrival + time,
-    })
+    }))
 }
 
 /// One to eight digits and a unit.

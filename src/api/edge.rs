@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
@@ -63,7 +63,9 @@ where
                     return Ok(internal().into_http());
                 }
             };
-            Ok(match refused(response.headers(), max_request_bytes) {
+            let refused = Status::from_header_map(response.headers())
+                .and_then(|status| retold(&status, max_request_bytes));
+            Ok(match refused {
                 Some(status) => status.into_http(),
                 None => response,
             })
@@ -86,12 +88,11 @@ async fn unwinding<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send
     .await
 }
 
-/// A status in place of one that tonic made before a handler was called. Those
-/// have no details, while all of ours do. Tonic says OUT_OF_RANGE of a message
+/// A status in place of one that tonic made of a request that no handler has
+/// seen. Those have no details, while all of ours do. Tonic says OUT_OF_RANGE of a message
 /// over the limit, and INTERNAL of one that cannot be decoded, as if the fault
 /// were ours.
-fn refused(headers: &HeaderMap, max_request_bytes: usize) -> Option<Status> {
-    let status = Status::from_header_map(headers)?;
+pub(super) fn retold(status: &Status, max_request_bytes: usize) -> Option<Status> {
     if !status.details().is_empty() {
         return None;
     }

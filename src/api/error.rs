@@ -154,7 +154,8 @@ pub(super) fn plain<const N: usize>(
     }
 }
 
-fn later(error: pb::SendError, retry_after: Duration) -> pb::SendError {
+/// An error after which it helps to wait.
+pub(super) fn later(error: pb::SendError, retry_after: Duration) -> pb::SendError {
     pb::SendError {
         retry_after: Some(render::duration(retry_after)),
         ..error
@@ -166,11 +167,12 @@ fn relay_failure(failure: &RelayFailure) -> pb::SendError {
     if let Some(reply) = &failure.reply {
         metadata.insert("reply_code".to_owned(), reply.code.to_string());
     }
+    let told = render::failure(failure);
     pb::SendError {
         code: code(failure.reason).into(),
-        message: failure.summary.clone(),
+        message: told.summary.clone(),
         reason: failure.reason.name().to_owned(),
-        failure: Some(render::failure(failure)),
+        failure: Some(told),
         retry_after: failure.retry_after.map(render::duration),
         metadata,
         ..pb::SendError::default()

@@ -7,7 +7,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::{
     edge::EdgeLayer,
-    mail::MailService,
+    mail::{Limits, MailService},
     pb::{
         self, mail_service_server::MailServiceServer, relay_service_server::RelayServiceServer,
         submission_service_server::SubmissionServiceServer,
@@ -23,7 +23,9 @@ use crate::sender::Sender;
 pub struct Options {
     /// The largest request. A larger one gets RESOURCE_EXHAUSTED.
     pub max_request_bytes: usize,
-    /// How long a call without a deadline may take.
+    /// Mails of one stream that may be without an answer.
+    pub max_stream_mails: usize,
+    /// How long a call without a deadline may take, or one mail of a stream.
     pub default_deadline: Duration,
     /// Whether to serve reflection, in both versions that clients ask for.
     pub reflection: bool,
@@ -56,7 +58,11 @@ impl Health {
 pub async fn routes(sender: Sender, options: &Options) -> (Routes, Health) {
     let limit = options.max_request_bytes;
     let default = options.default_deadline;
-    let mail = MailServiceServer::new(MailService::new(sender.clone()));
+    let of_stream = Limits {
+        mails: options.max_stream_mails,
+        max_request_bytes: limit,
+    };
+    let mail = MailServiceServer::new(MailService::new(sender.clone(), of_stream));
     let relay = RelayServiceServer::new(RelayService::new(sender));
     let submission = SubmissionServiceServer::new(SubmissionService);
     let routes = Routes::default()
@@ -131,6 +137,7 @@ mod tests {
     async fn served(reflection: bool) -> (Routes, Health) {
         let options = Options {
             max_request_bytes: LIMIT,
+            max_stream_mails: 1,
             default_deadline: Duration::from_mins(2),
             reflection,
         };

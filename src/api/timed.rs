@@ -1,6 +1,7 @@
 //! Gives each call of a service its deadline, from the moment that its header
 //! fields arrived: a caller's time runs while the body is still on its way,
-//! and a body that does not come does not hold a call for ever.
+//! and a body that does not come does not hold a call for ever. A stream of
+//! mails may take as long as its caller likes: each mail has a time of its own.
 
 use std::{
     pin::Pin,
@@ -15,11 +16,14 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::{Code, Status, body::Body, server::NamedService};
 use tower::Service;
 
-use super::{deadline, pb};
-use crate::sender::Deadline;
+use super::{deadline, parse::Violations, pb};
+use crate::sender::{Deadline, Pace};
 
-/// A service of unary methods whose requests carry a [`Deadline`] as an
-/// extension.
+/// The methods whose callers send more than one message.
+const STREAMS: [&str; 1] = ["/posthaste.v1.MailService/SendMailStream"];
+
+/// A service whose requests carry as an extension a [`Deadline`], or a [`Pace`]
+/// where the caller sends a stream.
 #[derive(Clone, Debug)]
 pub(super) struct Timed<S> {
     inner: S,
@@ -51,16 +55,33 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        match deadline::of(request.headers(), Instant::now(), self.default) {
-            Ok(deadline) => {
-                request.extensions_mut().insert(deadline);
+        match self.time(&mut request) {
+            Ok(Some(deadline)) => {
                 Box::pin(self.inner.call(request.map(|body| timed(body, deadline))))
             }
+            Ok(None) => Box::pin(self.inner.call(request)),
             Err(violations) => {
                 let status = Status::from(pb::SendError::from(violations));
                 Box::pin(async move { Ok(status.into_http()) })
             }
         }
+    }
+}
+
+impl<S> Timed<S> {
+    /// Notes the time that the call has. `Some` when the body must be there
+    /// within it.
+    fn time(&self, request: &mut Request<Body>) -> Result<Option<Deadline>, Violations> {
+        let arrival = Instant::now();
+        if STREAMS.contains(&request.uri().path()) {
+            let until = deadline::given(request.headers(), arrival)?;
+            let each = self.default;
+            request.extensions_mut().insert(Pace { each, until });
+            return Ok(None);
+        }
+        let deadline = deadline::of(request.headers(), arrival, self.default)?;
+        request.extensions_mut().insert(deadline);
+        Ok(Some(deadline))
     }
 }
 
@@ -102,9 +123,14 @@ impl http_body::Body for TimedBody {
 }
 
 fn late() -> Status {
+    deadline_exceeded("the request did not arrive before the call's deadline")
+}
+
+/// The status of a call whose deadline came, for no fault of a relay.
+pub(super) fn deadline_exceeded(message: &str) -> Status {
     pb::SendError {
         code: Code::DeadlineExceeded.into(),
-        message: "the request did not arrive before the call's deadline".into(),
+        message: message.into(),
         // The same name as that of a relay's failure, with nothing to say of
         // a relay.
         reason: "DEADLINE_EXCEEDED".into(),
@@ -115,6 +141,7 @@ fn late() -> Status {
 
 #[cfg(test)]
 mod tests {
+    use http_body::Body as _;
     use http_body_util::StreamBody;
     use tokio_stream::StreamExt as _;
     use tower::ServiceExt as _;
@@ -160,6 +187,58 @@ mod tests {
                 assert!(waited >= expected && waited < expected + Duration::from_millis(5));
             }
         }
+    }
+
+    /// What a stream with this timeout is given, and whether its body may be
+    /// as late as it likes.
+    async fn pace(timeout: Option<&str>) -> (Pace, bool) {
+        let service = tower::service_fn(async |mut request: Request<Body>| {
+            let pace: Pace = *request.extensions().get().unwrap();
+            let body = request.body_mut();
+            let read = std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context));
+            let waits = tokio::time::timeout(Duration::from_hours(48), read).await;
+            let mut response = Response::new(Body::default());
+            response.extensions_mut().insert((pace, waits.is_err()));
+            Ok::<_, Status>(response)
+        });
+        let body = Body::new(StreamBody::new(tokio_stream::pending::<
+            Result<Frame<Bytes>, Status>,
+        >()));
+        let mut request = Request::post(STREAMS[0]);
+        if let Some(timeout) = timeout {
+            request = request.header("grpc-timeout", timeout);
+        }
+        let service = Timed::new(service, Duration::from_mins(2));
+        let response = service.oneshot(request.body(body).unwrap()).await.unwrap();
+        *response.extensions().get().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_may_take_its_time() {
+        let (pace, waits) = pace(None).await;
+        assert!(waits && pace.until.is_none());
+        assert_eq!(pace.each, Duration::from_mins(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_streams_deadline_is_that_of_all_its_mails() {
+        let began = Instant::now();
+        let (pace, waits) = pace(Some("10S")).await;
+        // Whoever reads the stream ends it in time, with its answers.
+        assert!(waits);
+        let until = pace.until.unwrap().answer_by;
+        assert_eq!(until - began, Duration::from_millis(9500));
+    }
+
+    #[test]
+    fn the_streams_are_those_of_the_protos() {
+        let streams: Vec<_> = pb::DESCRIPTORS
+            .services()
+            .flat_map(|service| service.methods().collect::<Vec<_>>())
+            .filter(prost_reflect::MethodDescriptor::is_client_streaming)
+            .map(|method| format!("/{}/{}", method.parent_service().full_name(), method.name()))
+            .collect();
+        assert_eq!(streams, STREAMS);
     }
 
     #[tokio::test(start_paused = true)]

@@ -70,6 +70,8 @@ pub struct Server {
     pub max_connections: usize,
     /// Mails under way at a time; more are refused. 4,096 by default.
     pub max_under_way: usize,
+    /// Mails of one stream without an answer; more are not read. 256 by default.
+    pub max_stream_mails: usize,
     /// Whether to serve reflection. Yes by default.
     pub reflection: bool,
 }
@@ -197,7 +199,8 @@ fn server(section: &Section<'_>) -> Server {
         default_deadline: section
             .read(Key {
                 name: "default_deadline",
-                about: "How long a call without a deadline may take.",
+                about: "How long a call without a deadline may take, and at most each mail of \
+                        SendMailStream, from when its turn has come.",
                 kind: kind::duration(SHORTEST..=HOUR),
                 example: "60s",
             })
@@ -221,11 +224,22 @@ fn server(section: &Section<'_>) -> Server {
         max_under_way: section
             .read(Key {
                 name: "max_under_way",
-                about: "Mails under way at a time; a call beyond gets RESOURCE_EXHAUSTED.",
+                about: "Mails under way at a time; a call beyond gets RESOURCE_EXHAUSTED. \
+                        Streams have half of them at most, and wait.",
                 kind: kind::count(1..=1_000_000),
                 example: "512",
             })
             .or(4096),
+        max_stream_mails: section
+            .read(Key {
+                name: "max_stream_mails",
+                about: "Mails of one call of SendMailStream that may be without an answer: the \
+                        next is read when an answer was taken. It stops as well at \
+                        `max_request_bytes` of requests without an answer.",
+                kind: kind::count(1..=65_536),
+                example: "64",
+            })
+            .or(256),
         reflection: section
             .read(Key {
                 name: "reflection",

@@ -19,7 +19,8 @@ pub enum Content {
 }
 
 impl Content {
-    /// How many bytes there are to compose, header fields aside.
+    /// How many bytes are looked at when it is composed, header fields aside.
+    /// Files are not, but for messages.
     pub fn payload_bytes(&self) -> usize {
         match self {
             Self::Raw(raw) => raw.as_bytes().len(),
@@ -27,8 +28,10 @@ impl Content {
                 let texts = [&message.text, &message.html];
                 let texts = texts.into_iter().flatten().map(String::len);
                 let parts = message.alternatives.iter().map(|part| part.content.len());
-                let files = message.attachments.iter().map(|file| file.content.len());
-                texts.chain(parts).chain(files).sum()
+                let files = message.attachments.iter();
+                let messages = files.filter(|file| file.content_type.top_level() == "message");
+                let messages = messages.map(|file| file.content.len());
+                texts.chain(parts).chain(messages).sum()
             }
         }
     }

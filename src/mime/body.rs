@@ -4,10 +4,11 @@
 //! and its way to canonical line ends takes a time that grows with the square
 //! of their number.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use lettre::message::{Body, header::ContentTransferEncoding};
+use bytes::Bytes;
+use lettre::message::header::ContentTransferEncoding;
 
 use super::line_ends::{canonical, first_bare};
+use crate::smtp::Piece;
 
 /// Lines that are longer are encoded (RFC 5322 section 2.1.1).
 const LINE: usize = 78;
@@ -15,14 +16,28 @@ const LINE: usize = 78;
 /// No line may be longer (RFC 5322 section 2.1.1).
 const LONGEST_LINE: usize = 998;
 
-/// What base64 makes 76 characters of, the longest line (RFC 2045 section 6.8).
-const BASE64_LINE: usize = 57;
+/// The content of a part, as it is sent.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    pub(super) encoding: ContentTransferEncoding,
+    pub(super) piece: Piece,
+}
 
-/// Text, with its line ends in canonical form.
-pub(super) fn text(text: &str) -> Body {
-    let text = canonical(text.as_bytes());
+impl Encoded {
+    fn unchanged(content: Bytes) -> Self {
+        Self {
+            encoding: ContentTransferEncoding::SevenBit,
+            piece: Piece::Octets(content),
+        }
+    }
+}
+
+/// Text, with its line ends in canonical form. Not copied when it can go as it
+/// is.
+pub(super) fn text(text: Bytes) -> Encoded {
+    let text = canonical(text);
     if is_7bit(&text, LINE) {
-        return Body::dangerous_pre_encoded(text.into_owned(), ContentTransferEncoding::SevenBit);
+        return Encoded::unchanged(text);
     }
     let escaped = text
         .iter()
@@ -31,29 +46,25 @@ pub(super) fn text(text: &str) -> Body {
     // base64 is shorter from a sixth on. But it hides the text, which spam
     // filters hold against a mail, so only text that is not Latin gets it.
     if escaped > text.len() / 3 {
-        return octets(&text);
+        return octets(text);
     }
-    let encoded = quoted_printable::encode(&text);
-    Body::dangerous_pre_encoded(encoded, ContentTransferEncoding::QuotedPrintable)
+    Encoded {
+        encoding: ContentTransferEncoding::QuotedPrintable,
+        piece: Piece::Octets(quoted_printable::encode(&text).into()),
+    }
 }
 
-/// Octets, which come back one by one as they are.
-pub(super) fn octets(content: &[u8]) -> Body {
-    let lines = content.len().div_ceil(BASE64_LINE);
-    let mut encoded = String::with_capacity(lines * "\r\n".len() + content.len().div_ceil(3) * 4);
-    for line in content.chunks(BASE64_LINE) {
-        if !encoded.is_empty() {
-            encoded.push_str("\r\n");
-        }
-        BASE64.encode_string(line, &mut encoded);
+/// Octets, which come back one by one as they are. Encoded while they are sent.
+pub(super) fn octets(content: Bytes) -> Encoded {
+    Encoded {
+        encoding: ContentTransferEncoding::Base64,
+        piece: Piece::Base64(content),
     }
-    Body::dangerous_pre_encoded(encoded.into_bytes(), ContentTransferEncoding::Base64)
 }
 
 /// Octets without an encoding. `None` when they cannot go as they are.
-pub(super) fn unencoded(content: &[u8]) -> Option<Body> {
-    is_7bit(content, LONGEST_LINE)
-        .then(|| Body::dangerous_pre_encoded(content.to_vec(), ContentTransferEncoding::SevenBit))
+pub(super) fn unencoded(content: &Bytes) -> Option<Encoded> {
+    is_7bit(content, LONGEST_LINE).then(|| Encoded::unchanged(content.clone()))
 }
 
 /// RFC 2045 section 2.7, without control characters but tab.
@@ -70,15 +81,17 @@ fn is_7bit(content: &[u8], longest_line: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::smtp::Body;
 
-    fn encoded(body: Body) -> (&'static str, String) {
-        let encoding = match body.encoding() {
+    fn sent(encoded: Encoded) -> (&'static str, String) {
+        let encoding = match encoded.encoding {
             ContentTransferEncoding::SevenBit => "7bit",
             ContentTransferEncoding::QuotedPrintable => "quoted-printable",
             ContentTransferEncoding::Base64 => "base64",
             other => panic!("{other}"),
         };
-        (encoding, String::from_utf8(body.into_vec()).unwrap())
+        let octets = Body::new(vec![encoded.piece]).to_vec();
+        (encoding, String::from_utf8(octets).unwrap())
     }
 
     #[test]
@@ -93,34 +106,35 @@ mod tests {
                 ("quoted-printable", "a long line with one =C3=9F"),
             ),
             ("a\0bcdef", ("quoted-printable", "a=00bcdef")),
-            ("\u{df}\u{df}\n", ("base64", "w5/Dnw0K")),
+            ("\u{df}\u{df}\n", ("base64", "w5/Dnw0K\r\n")),
         ] {
-            let (encoding, content) = encoded(text(given));
+            let (encoding, content) = sent(text(given.to_owned().into()));
             assert_eq!((encoding, &content[..]), expected, "{given:?}");
         }
-        let (encoding, content) = encoded(text(&(line + "x ")));
+        let (encoding, content) = sent(text((line + "x ").into()));
         assert_eq!(encoding, "quoted-printable");
         assert!(content.lines().all(|line| line.len() <= 76));
     }
 
     #[test]
-    fn octets_are_wrapped_at_76() {
-        for len in [0, 1, 56, 57, 58, 114, 1000] {
-            let content: Vec<u8> = (0..=255).cycle().take(len).collect();
-            let (encoding, encoded) = encoded(octets(&content));
-            assert_eq!(encoding, "base64");
-            assert!(encoded.split("\r\n").all(|line| line.len() <= 76));
-            assert_eq!(BASE64.decode(encoded.replace("\r\n", "")).unwrap(), content);
+    fn only_7bit_goes_without_an_encoding() {
+        let line = |len| Bytes::from([b"x".repeat(len), b"\r\n".to_vec()].concat());
+        let longest = unencoded(&line(998)).unwrap();
+        assert_eq!(sent(longest).1.as_bytes(), line(998));
+        assert!(unencoded(&line(999)).is_none());
+        for content in ["a\nb", "a\rb", "\u{df}", "\0", "\x7f"] {
+            assert!(unencoded(&content.into()).is_none(), "{content:?}");
         }
     }
 
     #[test]
-    fn only_7bit_goes_without_an_encoding() {
-        let line = |len| [b"x".repeat(len), b"\r\n".to_vec()].concat();
-        assert_eq!(unencoded(&line(998)).unwrap().into_vec(), line(998));
-        assert!(unencoded(&line(999)).is_none());
-        for content in ["a\nb", "a\rb", "\u{df}", "\0", "\x7f"] {
-            assert!(unencoded(content.as_bytes()).is_none(), "{content:?}");
+    fn what_can_go_as_it_is_is_not_copied() {
+        let content = Bytes::from("a\r\n".repeat(3));
+        for encoded in [text(content.clone()), unencoded(&content).unwrap()] {
+            let Piece::Octets(octets) = encoded.piece else {
+                panic!("{encoded:?}");
+            };
+            assert_eq!(octets.as_ptr(), content.as_ptr());
         }
     }
 }

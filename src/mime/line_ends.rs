@@ -1,15 +1,15 @@
 //! Line ends in canonical form (RFC 2045 section 2.1).
 
-use std::borrow::Cow;
+use bytes::Bytes;
 
-/// `text` with each bare CR and each bare LF as CRLF. Borrowed when there is
-/// none of them.
-pub(super) fn canonical(text: &[u8]) -> Cow<'_, [u8]> {
-    let Some(first) = first_bare(text) else {
-        return Cow::Borrowed(text);
+/// `text` with each bare CR and each bare LF as CRLF. Shared when there is none
+/// of them.
+pub(super) fn canonical(text: Bytes) -> Bytes {
+    let Some(first) = first_bare(&text) else {
+        return text;
     };
     let mut out = Vec::with_capacity(text.len() + text.len() / 32 + 2);
-    let mut rest = text;
+    let mut rest = &text[..];
     let mut next = Some(first);
     while let Some(end) = next {
         out.extend_from_slice(&rest[..end]);
@@ -18,7 +18,7 @@ pub(super) fn canonical(text: &[u8]) -> Cow<'_, [u8]> {
         next = first_bare(rest);
     }
     out.extend_from_slice(rest);
-    Cow::Owned(out)
+    out.into()
 }
 
 /// Where the first CR or LF is that is not part of a CRLF.
@@ -50,23 +50,20 @@ mod tests {
             ("\n\r", "\r\n\r\n"),
             ("\r\n\r", "\r\n\r\n"),
         ] {
-            assert_eq!(
-                *canonical(text.as_bytes()),
-                *expected.as_bytes(),
-                "{text:?}"
-            );
+            assert_eq!(canonical(text.into()), expected, "{text:?}");
         }
     }
 
     #[test]
     fn what_is_in_order_is_not_copied() {
-        assert!(matches!(canonical(b"a\r\n\r\nb"), Cow::Borrowed(_)));
+        let text = Bytes::from("a\r\n\r\nb");
+        assert_eq!(canonical(text.clone()).as_ptr(), text.as_ptr());
     }
 
     proptest! {
         #[test]
         fn the_lines_stay_the_same(text in "[a\r\n]{0,40}") {
-            let canonical = String::from_utf8(canonical(text.as_bytes()).into_owned()).unwrap();
+            let canonical = String::from_utf8(canonical(text.clone().into()).into()).unwrap();
             prop_assert_eq!(first_bare(canonical.as_bytes()), None);
             let lines = text.replace("\r\n", "\n").replace('\r', "\n");
             prop_assert_eq!(canonical.replace("\r\n", "\n"), lines);

@@ -1,29 +1,28 @@
 //! A message with its header section.
 
-use bytes::Bytes;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
 use super::{Composed, header::Field, part};
 use crate::{
     mail::{Date, HttpsUri, ListUnsubscribe, MailtoUri, Message, Reference},
-    smtp::Body,
+    smtp::{Body, Piece},
 };
 
 /// RFC 2369 section 2: space inside angle brackets is ignored. It is the only
 /// way to keep a long URI within 998 octets a line.
 const LONGEST_URI_LINE: usize = 900;
 
-pub(super) fn compose(message: &Message) -> Composed {
+pub(super) fn compose(message: Message) -> Composed {
     let message_id = match &message.message_id {
         Some(id) => id.as_str().to_owned(),
         None => format!("{}@{}", Uuid::new_v4(), message.from.address.domain()),
     };
-    let fields = fields(message, &message_id);
-    let mut octets = part::formatted(message);
+    let fields = fields(&message, &message_id);
     let needs_smtputf8 = !fields.is_ascii();
-    octets.splice(..0, fields.into_bytes());
-    let mut body = Body::from(Bytes::from(octets));
+    let mut pieces = vec![Piece::Octets(fields.into())];
+    pieces.extend(part::pieces(message));
+    let mut body = Body::new(pieces);
     body.needs_smtputf8 = needs_smtputf8;
     Composed { body, message_id }
 }
@@ -140,7 +139,7 @@ mod tests {
     }
 
     fn composed(message: Message) -> Composed {
-        mime::compose(&Content::Message(Box::new(message)))
+        mime::compose(Content::Message(Box::new(message)))
     }
 
     fn text(composed: &Composed) -> String {

@@ -14,37 +14,32 @@
 //!
 //! A level with a single child is left out.
 
+use bytes::Bytes;
 use lettre::message::{
-    Body, MultiPart, SinglePart,
+    MultiPart, SinglePart, SinglePartBuilder,
     header::{ContentType, Header, HeaderName, HeaderValue},
 };
 
-use super::{body, header::Field};
-use crate::mail::{Attachment, BodyPart, MediaType, Message};
+use super::{
+    body::{self, Encoded},
+    contents::Contents,
+    header::Field,
+};
+use crate::{
+    mail::{Attachment, BodyPart, MediaType, Message},
+    smtp::Piece,
+};
 
 const CONTENT_TYPE: HeaderName = HeaderName::new_from_ascii_str("Content-Type");
 const CONTENT_DISPOSITION: HeaderName = HeaderName::new_from_ascii_str("Content-Disposition");
 const CONTENT_ID: HeaderName = HeaderName::new_from_ascii_str("Content-ID");
 
 /// The part that is the whole body of `message`, with its header fields.
-pub(super) fn formatted(message: &Message) -> Vec<u8> {
-    let (images, files): (Vec<_>, Vec<_>) = message
-        .attachments
-        .iter()
-        .partition(|file| file.content_id.is_some() && message.html.is_some());
-    let mut mixed = vec![renderings(message, &images)];
-    mixed.extend(files.into_iter().map(|file| Part::Single(attachment(file))));
-    match join(mixed, MultiPart::mixed().build()) {
-        Part::Multi(part) => part.formatted(),
-        Part::Single(part) => {
-            let mut octets = part.formatted();
-            // lettre ends the body with a line end of its own. Here, where no
-            // boundary follows, it would be an empty line.
-            if part.raw_body().ends_with(b"\r\n") || part.raw_body().is_empty() {
-                octets.truncate(octets.len() - 2);
-            }
-            octets
-        }
+pub(super) fn pieces(message: Message) -> Vec<Piece> {
+    let mut contents = Contents::default();
+    match whole(message, &mut contents) {
+        Part::Multi(part) => contents.fill_in(part.formatted(), true),
+        Part::Single(part) => contents.fill_in(part.formatted(), false),
     }
 }
 
@@ -68,30 +63,47 @@ fn join(mut parts: Vec<Part>, multipart: MultiPart) -> Part {
     }
 }
 
+fn whole(message: Message, contents: &mut Contents) -> Part {
+    let has_html = message.html.is_some();
+    let (images, files): (Vec<_>, Vec<_>) = message
+        .attachments
+        .into_iter()
+        .partition(|file| file.content_id.is_some() && has_html);
+    let text = message.text.map(Bytes::from);
+    let html = message.html.map(|html| (Bytes::from(html), images));
+    let mut mixed = vec![renderings(text, message.alternatives, html, contents)];
+    mixed.extend(files.into_iter().map(|file| attachment(file, contents)));
+    join(mixed, MultiPart::mixed().build())
+}
+
 /// The body, in all its forms. The best one is last (RFC 2046 section 5.1.4).
-fn renderings(message: &Message, images: &[&Attachment]) -> Part {
+fn renderings(
+    text: Option<Bytes>,
+    others: Vec<BodyPart>,
+    html: Option<(Bytes, Vec<Attachment>)>,
+    contents: &mut Contents,
+) -> Part {
     // Many readers show the last part that they know. AMP is for those that
     // look for it, and HTML must stay the one that all others find.
-    let (before, after): (Vec<_>, Vec<_>) = message
-        .alternatives
-        .iter()
+    let (before, after): (Vec<_>, Vec<_>) = others
+        .into_iter()
         .partition(|part| part.content_type.essence() == "text/x-amp-html");
     let mut parts = Vec::new();
-    if let Some(text) = &message.text {
-        parts.push(Part::Single(text_part(ContentType::TEXT_PLAIN, text)));
+    if let Some(text) = text {
+        parts.push(text_part(ContentType::TEXT_PLAIN, text, contents));
     }
-    parts.extend(before.into_iter().map(|part| Part::Single(rendering(part))));
-    if let Some(html) = &message.html {
-        parts.push(with_images(text_part(ContentType::TEXT_HTML, html), images));
+    parts.extend(before.into_iter().map(|part| rendering(part, contents)));
+    if let Some((html, images)) = html {
+        parts.push(with_images(html, images, contents));
     }
-    parts.extend(after.into_iter().map(|part| Part::Single(rendering(part))));
+    parts.extend(after.into_iter().map(|part| rendering(part, contents)));
     if parts.is_empty() {
-        parts.push(Part::Single(text_part(ContentType::TEXT_PLAIN, "")));
+        parts.push(text_part(ContentType::TEXT_PLAIN, Bytes::new(), contents));
     }
     join(parts, MultiPart::alternative().build())
 }
 
-fn with_images(html: SinglePart, images: &[&Attachment]) -> Part {
+fn with_images(html: Bytes, images: Vec<Attachment>, contents: &mut Contents) -> Part {
     let mut related = MultiPart::related().build();
     // RFC 2387 section 3.1 requires the root's type, and lettre leaves it out.
     let content_type = format!(
@@ -101,44 +113,36 @@ fn with_images(html: SinglePart, images: &[&Attachment]) -> Part {
     related
         .headers_mut()
         .insert_raw(HeaderValue::new(CONTENT_TYPE, content_type));
-    let mut parts = vec![Part::Single(html)];
-    parts.extend(images.iter().map(|image| Part::Single(attachment(image))));
+    let mut parts = vec![text_part(ContentType::TEXT_HTML, html, contents)];
+    parts.extend(images.into_iter().map(|image| attachment(image, contents)));
     join(parts, related)
 }
 
-fn text_part(content_type: ContentType, text: &str) -> SinglePart {
-    SinglePart::builder()
-        .content_type(content_type)
-        .body(body::text(text))
+fn text_part(content_type: ContentType, text: Bytes, contents: &mut Contents) -> Part {
+    let builder = SinglePart::builder().content_type(content_type);
+    Part::Single(contents.part(builder, body::text(text)))
 }
 
-fn rendering(part: &BodyPart) -> SinglePart {
+fn rendering(part: BodyPart, contents: &mut Contents) -> Part {
     let charset = parameter(&part.content_type, "charset");
     let is_utf8 = charset.is_none_or(|charset| charset == "utf-8" || charset == "us-ascii");
     let is_text = part.content_type.top_level() == "text" && is_utf8;
-    match str::from_utf8(&part.content) {
-        Ok(text) if is_text => {
-            let mut field = content_type(&part.content_type);
-            if charset.is_none() && !text.is_ascii() {
-                // Without it, it would be taken for US-ASCII (RFC 2046
-                // section 4.1.2).
-                field = field.parameter("charset", "utf-8");
-            }
-            SinglePart::builder()
-                .header(Encoded(field.into_value(CONTENT_TYPE)))
-                .body(body::text(text))
+    let (field, content) = if is_text && str::from_utf8(&part.content).is_ok() {
+        let mut field = content_type(&part.content_type);
+        if charset.is_none() && !part.content.is_ascii() {
+            // Without it, it would be taken for US-ASCII (RFC 2046 section
+            // 4.1.2).
+            field = field.parameter("charset", "utf-8");
         }
-        _ => {
-            let (field, body) = opaque(&part.content_type, &part.content);
-            SinglePart::builder()
-                .header(Encoded(field.into_value(CONTENT_TYPE)))
-                .body(body)
-        }
-    }
+        (field, body::text(part.content))
+    } else {
+        opaque(&part.content_type, part.content)
+    };
+    Part::Single(contents.part(typed(field), content))
 }
 
-fn attachment(file: &Attachment) -> SinglePart {
-    let (field, body) = opaque(&file.content_type, &file.content);
+fn attachment(file: Attachment, contents: &mut Contents) -> Part {
+    let (field, content) = opaque(&file.content_type, file.content);
     let disposition = match &file.content_id {
         Some(_) => "inline",
         None => "attachment",
@@ -147,31 +151,33 @@ fn attachment(file: &Attachment) -> SinglePart {
     if !file.filename.as_str().is_empty() {
         disposition = disposition.parameter("filename", file.filename.as_str());
     }
-    let mut part = SinglePart::builder()
-        .header(Encoded(field.into_value(CONTENT_TYPE)))
-        .header(Encoded(disposition.into_value(CONTENT_DISPOSITION)));
+    let mut builder = typed(field).header(Ready(disposition.into_value(CONTENT_DISPOSITION)));
     if let Some(id) = &file.content_id {
         let id = Field::new("Content-ID").word(&format!("<{}>", id.as_str()));
-        part = part.header(Encoded(id.into_value(CONTENT_ID)));
+        builder = builder.header(Ready(id.into_value(CONTENT_ID)));
     }
-    part.body(body)
+    Part::Single(contents.part(builder, content))
 }
 
 /// Content that must come back octet by octet, and what it is to be called.
-fn opaque<'a>(media_type: &MediaType, content: &[u8]) -> (Field<'a>, Body) {
+fn opaque<'a>(media_type: &MediaType, content: Bytes) -> (Field<'a>, Encoded) {
     if media_type.top_level() != "message" {
         return (content_type(media_type), body::octets(content));
     }
     // Messages in messages may not be encoded (RFC 2046 section 5.2), and
     // readers take them apart without decoding. One that cannot go as it is
     // goes as a file.
-    match body::unencoded(content) {
-        Some(body) => (content_type(media_type), body),
+    match body::unencoded(&content) {
+        Some(content) => (content_type(media_type), content),
         None => (
             content_type(&MediaType::OCTET_STREAM),
             body::octets(content),
         ),
     }
+}
+
+fn typed(content_type: Field<'_>) -> SinglePartBuilder {
+    SinglePart::builder().header(Ready(content_type.into_value(CONTENT_TYPE)))
 }
 
 fn content_type<'a>(media_type: &MediaType) -> Field<'a> {
@@ -190,9 +196,9 @@ fn parameter<'a>(media_type: &'a MediaType, name: &str) -> Option<&'a str> {
 /// A field that is encoded already. lettre's part builder takes typed fields
 /// alone, and asks them for nothing but `display`.
 #[derive(Clone)]
-struct Encoded(HeaderValue);
+struct Ready(HeaderValue);
 
-impl Header for Encoded {
+impl Header for Ready {
     fn name() -> HeaderName {
         CONTENT_TYPE
     }

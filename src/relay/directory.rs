@@ -39,6 +39,7 @@ pub struct Directory {
     custom_discards: CustomDiscards,
     farewells: TaskTracker,
     diagnoses: Diagnoses,
+    hellos: smtp::Hellos,
 }
 
 #[derive(Debug)]
@@ -146,7 +147,8 @@ impl Directory {
             custom_pools: CustomPools::new(settings.custom.pool, farewells.clone()),
             custom_discards: CustomDiscards::default(),
             farewells,
-            diagnoses: Diagnoses::new(),
+            diagnoses: Diagnoses::default(),
+            hellos: smtp::Hellos::default(),
             settings,
             roots,
             resolver,
@@ -231,6 +233,7 @@ impl Directory {
             resolver: self.resolver.clone(),
             probing: smtp::Probing {
                 is_on: relay.probe,
+                hellos: self.hellos.clone(),
                 ..smtp::Probing::default()
             },
         })
@@ -271,7 +274,10 @@ impl Directory {
             transactions: custom.transactions,
             discards: self.custom_discards.of(&relay.host, relay.port),
             resolver: self.resolver.clone(),
-            probing: custom.probing(&relay.host),
+            probing: smtp::Probing {
+                hellos: self.hellos.clone(),
+                ..custom.probing(&relay.host)
+            },
         })
     }
 
@@ -288,6 +294,14 @@ impl Directory {
             tls: with_mode(tls.clone(), port),
         };
         known.get(policy, &self.roots).map_err(Refusal::TlsConflict)
+    }
+
+    /// How many mails the relay of `target`, which [`Directory::find`] gave,
+    /// may be given at a time.
+    pub fn capacity(&self, target: &smtp::Target) -> usize {
+        let entry = self.entry(target.relay.as_deref());
+        let pool = entry.map_or(&self.settings.custom.pool, |entry| &entry.relay.pool);
+        pool.max_connections
     }
 
     /// A session with `target`, which [`Directory::find`] gave: one that is
@@ -329,6 +343,7 @@ impl Directory {
     /// most, until they are closed. Sessions that come back later are not kept.
     pub async fn disconnect(&self) {
         self.diagnoses.stop().await;
+        self.hellos.stop().await;
         for entry in self.relays.values() {
             entry.pool.close();
         }

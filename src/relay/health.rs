@@ -112,6 +112,7 @@ mod tests {
             recipients: Vec::new(),
             library_message: None,
             missing_extension: None,
+            first_bytes: bytes::Bytes::new(),
         }
     }
 

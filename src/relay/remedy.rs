@@ -1,5 +1,7 @@
 //! What to do about a failure, with the setting that would do it.
 
+use std::iter;
+
 use crate::{
     report::{
         Action, Confidence, Party, RelayFailure, RelayOrigin, Remedy, Stage, TlsMode, TlsProbe,
@@ -126,6 +128,11 @@ impl Advisor<'_> {
                 ]
             }
 
+            // RFC 3207 section 4 has EHLO taken before STARTTLS.
+            StarttlsRequired if self.failure.stage == Stage::Ehlo => vec![
+                self.use_port(465),
+                upgrade("The relay must answer EHLO before TLS: only EHLO can offer STARTTLS."),
+            ],
             StarttlsRequired if self.target.mode.requires_tls() => vec![
                 self.use_mode(TlsMode::Starttls),
                 relay(
@@ -171,7 +178,10 @@ impl Advisor<'_> {
                 change_relay_tls("Enable TLS 1.2 or 1.3 with ECDHE suites in the relay."),
             ],
             SniRejected => {
-                vec![self.set_server_name("Use the name that the relay knows itself by.")]
+                vec![self.set_server_name(
+                    "Use the name that the relay knows itself by.",
+                    self.certified_name().as_deref(),
+                )]
             }
             AccessDenied => vec![relay("Ask who runs the relay to let this client in.")],
             ServerInternalError => vec![
@@ -215,17 +225,16 @@ impl Advisor<'_> {
             CertNameMismatch | SmtpIntercepted
                 if self.failure.confidence == Confidence::Ambiguous =>
             {
-                vec![
-                    self.who_answers(),
-                    self.set_server_name(
-                        "If it is the relay by another name, use one that the certificate carries.",
-                    ),
-                ]
+                let other = self.use_certified_name(
+                    "If it is the relay by another name, use one that the certificate carries.",
+                );
+                iter::once(self.who_answers()).chain(other).collect()
             }
-            CertNameMismatch => vec![
-                self.set_server_name("Use a name that the certificate carries."),
-                renew("Install a certificate that carries the relay's name."),
-            ],
+            CertNameMismatch => {
+                let renewed = renew("Install a certificate that carries the relay's name.");
+                let other = self.use_certified_name("Use a name that the certificate carries.");
+                other.into_iter().chain([renewed]).collect()
+            }
             SmtpIntercepted => vec![self.who_answers()],
             CertNoSan => vec![renew(
                 "Issue the certificate again with a subject alternative name: a common name alone \
@@ -535,24 +544,31 @@ impl Advisor<'_> {
         }
     }
 
-    /// The value is the first name of the certificate that can be asked for.
-    fn set_server_name(&self, summary: &str) -> Remedy {
-        let name = self
-            .failure
-            .tls
-            .as_ref()
-            .and_then(|tls| tls.certificates.first())
-            .and_then(|leaf| {
-                leaf.subject_alt_names
-                    .iter()
-                    .find(|name| name.parse::<Host>().is_ok())
-            });
+    fn set_server_name(&self, summary: &str, name: Option<&str>) -> Remedy {
         self.owner(
             Action::SetServerName,
             summary.into(),
             "tls.server_name",
-            name.map(String::as_str),
+            name,
         )
+    }
+
+    /// No advice where no name would pass.
+    fn use_certified_name(&self, summary: &str) -> Option<Remedy> {
+        let name = self.certified_name()?;
+        Some(self.set_server_name(summary, Some(&name)))
+    }
+
+    /// A name that the certificate is for: the first that it carries, or else
+    /// one that a wildcard of it covers.
+    fn certified_name(&self) -> Option<String> {
+        let tls = self.failure.tls.as_ref()?;
+        let leaf = tls.certificates.first()?;
+        let mut names = leaf.subject_alt_names.iter();
+        let whole = names.clone().find(|name| name.parse::<Host>().is_ok());
+        whole
+            .cloned()
+            .or_else(|| names.find_map(|name| covered_by(name, &tls.server_name)))
     }
 
     /// Only the operator can allow more, whoever described the relay.
@@ -612,6 +628,18 @@ impl Advisor<'_> {
             Host::Ip(ip) => std::net::SocketAddr::new(*ip, self.target.port).to_string(),
         }
     }
+}
+
+/// A name like `wanted` that `wildcard` covers. A wildcard stands for one
+/// label, and not for one right below a top-level domain.
+fn covered_by(wildcard: &str, wanted: &str) -> Option<String> {
+    let domain = wildcard.strip_prefix("*.")?;
+    let label = match wanted.parse() {
+        Ok(Host::Name(_)) => wanted.split('.').next()?,
+        _ => "smtp",
+    };
+    let name = format!("{label}.{domain}");
+    (domain.contains('.') && name.parse::<Host>().is_ok()).then_some(name)
 }
 
 fn spoken(mode: TlsMode) -> &'static str {

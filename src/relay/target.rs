@@ -122,6 +122,7 @@ impl CustomRelays {
         smtp::Probing {
             is_on: self.probe,
             ports: ports.filter(|port| self.allows(host, *port)).collect(),
+            ..default
         }
     }
 }

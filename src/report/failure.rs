@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use bytes::Bytes;
 use strum::EnumIter;
 
 use super::{
@@ -41,6 +42,8 @@ pub struct RelayFailure {
     pub library_message: Option<String>,
     /// The EHLO keyword that the relay lacks.
     pub missing_extension: Option<&'static str>,
+    /// The first octets of what came in the place of a reply, at most 64.
+    pub first_bytes: Bytes,
 }
 
 impl RelayFailure {

@@ -1,7 +1,5 @@
 //! A check of a relay, under the same permissions as a mail.
 
-use std::sync::Arc;
-
 use super::{ASK_AGAIN, Deadline, SendError, Sender};
 use crate::{
     relay::{self, Refusal},
@@ -48,13 +46,7 @@ impl Sender {
         if scope.authenticate && target.credentials.is_none() {
             return Err(CheckError::NoCredentials);
         }
-        let _permit = Arc::clone(&self.under_way)
-            .try_acquire_owned()
-            .map_err(|_| {
-                CheckError::Unable(SendError::Overloaded {
-                    retry_after: ASK_AGAIN,
-                })
-            })?;
+        let _place = self.places.at_once().map_err(CheckError::Unable)?;
         tokio::select! {
             biased;
             check = relay::check(&target, &scope, deadline.answer_by) => Ok(check),

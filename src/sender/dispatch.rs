@@ -3,14 +3,11 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
-use tokio::{
-    sync::{OwnedSemaphorePermit, oneshot},
-    time::Instant,
-};
+use tokio::{sync::oneshot, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, info};
 
-use super::{ASK_AGAIN, Answer, SendError, Sent, Ticket};
+use super::{ASK_AGAIN, Answer, Place, SendError, Sent, Ticket};
 use crate::{
     mail::{Address, Envelope, RecipientPolicy},
     mime::Composed,
@@ -38,7 +35,7 @@ pub(super) struct Dispatch {
     /// When the caller must have its answer.
     pub(super) answer_by: Instant,
     /// Held until the transaction has ended.
-    pub(super) _permit: OwnedSemaphorePermit,
+    pub(super) _place: Place,
 }
 
 /// How long before its answer is due a caller is no longer kept waiting for
@@ -179,6 +176,18 @@ impl Dispatch {
     }
 }
 
+/// The deadline ran out before the mail's turn came.
+pub(super) fn late_in_line(target: &smtp::Target, envelope: &Envelope) -> Box<RelayFailure> {
+    let progress = Progress::default();
+    progress.enter(Stage::PoolWait);
+    let waiting = Waiting {
+        progress,
+        target: target.clone(),
+        recipients: envelope.forward_paths.clone(),
+    };
+    waiting.give_up()
+}
+
 /// The side that waits for the answer.
 struct Waiting {
     progress: Progress,
@@ -249,6 +258,7 @@ impl Waiting {
             recipients: recipients.collect(),
             library_message: None,
             missing_extension: None,
+            first_bytes: bytes::Bytes::new(),
         });
         failure.remedies = relay::remedies(&failure, &self.target);
         failure

@@ -1,6 +1,8 @@
 //! The use case: one mail to one relay, once. The only place that joins
 //! `mime`, `relay` and `smtp`.
 
+mod admission;
+mod bulk;
 mod check;
 mod dispatch;
 mod once;
@@ -9,7 +11,7 @@ mod unresolved;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -19,6 +21,8 @@ use crate::{
     report::{self, RecipientResult, RelayFailure, Reply},
     smtp, tls,
 };
+use admission::{Admission, Place, Places};
+pub use bulk::{Bulk, Closed, Pace};
 pub use check::{CheckError, Inspection};
 use dispatch::Dispatch;
 use once::{Claim, Once, Settled, Ticket};
@@ -37,8 +41,8 @@ pub struct Order {
     pub policy: RecipientPolicy,
     /// The caller's labels.
     pub tags: Vec<(String, String)>,
-    /// SHA-256 over the request without its ID: the same ID with another one
-    /// is refused.
+    /// Tells the request from others: the same ID with another one is refused.
+    /// Nothing looks at it where there is no ID.
     pub fingerprint: [u8; 32],
 }
 
@@ -131,8 +135,11 @@ pub enum SendError {
 pub struct Sender {
     directory: Arc<Directory>,
     once: Once,
-    under_way: Arc<Semaphore>,
+    places: Places,
     tasks: TaskTracker,
+    /// No stream takes any more mails.
+    draining: CancellationToken,
+    /// Nobody is waited for any more.
     stopping: CancellationToken,
 }
 
@@ -148,8 +155,9 @@ impl Sender {
         Self {
             directory: Arc::new(directory),
             once: Once::new(keep),
-            under_way: Arc::new(Semaphore::new(max_under_way)),
+            places: Places::new(max_under_way),
             tasks: TaskTracker::new(),
+            draining: CancellationToken::new(),
             stopping: CancellationToken::new(),
         }
     }
@@ -163,16 +171,32 @@ impl Sender {
         id: Option<RequestId>,
         deadline: Deadline,
     ) -> Result<Sent, SendError> {
+        let admission = Admission::AtOnce(deadline);
+        self.send_once(order, id, admission).await
+    }
+
+    /// A stream of mails of one caller, to be sent at this pace.
+    pub fn bulk(&self, pace: Pace) -> Bulk {
+        Bulk::new(self.clone(), pace)
+    }
+
+    async fn send_once(
+        &self,
+        order: Order,
+        id: Option<RequestId>,
+        admission: Admission<'_>,
+    ) -> Result<Sent, SendError> {
         let Some(id) = id else {
-            return self.dispatch(order, None, deadline).await;
+            return self.dispatch(order, None, admission).await;
         };
+        let patience = admission.patience();
         loop {
             match self.once.claim(&id, order.fingerprint)? {
-                Claim::Mine(ticket) => return self.dispatch(order, Some(ticket), deadline).await,
+                Claim::Mine(ticket) => return self.dispatch(order, Some(ticket), admission).await,
                 Claim::Kept(answer) => return replay(&answer),
                 Claim::InFlight(mut settled) => {
                     let settled = settled.wait_for(Option::is_some);
-                    let settled = tokio::time::timeout_at(deadline.answer_by, settled);
+                    let settled = tokio::time::timeout_at(patience, settled);
                     let settled = tokio::select! {
                         biased;
                         settled = settled => settled,
@@ -204,7 +228,7 @@ impl Sender {
     /// Checks routing and policy and composes, without opening a connection.
     pub async fn validate(&self, order: Order) -> Result<Validated, SendError> {
         self.target(&order)?;
-        let (_, composed) = compose(order).await?;
+        let composed = compose(order.mail.content).await?;
         Ok(Validated {
             size_bytes: composed.body.len(),
             message_id: composed.message_id,
@@ -214,6 +238,12 @@ impl Sender {
     /// The configured relays, by name.
     pub fn relays(&self) -> Vec<RelayStatus> {
         self.directory.statuses()
+    }
+
+    /// Takes no more mails of streams: those that wait for their turn are told
+    /// that the service stops.
+    pub fn close_streams(&self) {
+        self.draining.cancel();
     }
 
     /// Answers every call at once, since nobody can wait any longer: what was
@@ -239,15 +269,13 @@ impl Sender {
         &self,
         order: Order,
         ticket: Option<Ticket>,
-        deadline: Deadline,
+        admission: Admission<'_>,
     ) -> Result<Sent, SendError> {
         let target = self.target(&order)?;
-        let permit = Arc::clone(&self.under_way)
-            .try_acquire_owned()
-            .map_err(|_| SendError::Overloaded {
-                retry_after: ASK_AGAIN,
-            })?;
-        let (order, composed) = compose(order).await?;
+        let envelope = &order.mail.envelope;
+        let admitted = self.places.admit(admission, &target, envelope).await;
+        let (place, deadline) = admitted?;
+        let composed = compose(order.mail.content).await?;
         let dispatch = Dispatch {
             directory: Arc::clone(&self.directory),
             target,
@@ -258,7 +286,7 @@ impl Sender {
             tasks: self.tasks.clone(),
             stopping: self.stopping.clone(),
             answer_by: deadline.answer_by,
-            _permit: permit,
+            _place: place,
         };
         dispatch.carry_out(ticket).await
     }
@@ -279,15 +307,11 @@ fn replay(answer: &Arc<Answer>) -> Result<Sent, SendError> {
     }
 }
 
-async fn compose(order: Order) -> Result<(Order, Composed), SendError> {
-    if order.mail.content.payload_bytes() <= COMPOSE_INLINE_BYTES {
-        let composed = mime::compose(&order.mail.content);
-        return Ok((order, composed));
+async fn compose(content: Content) -> Result<Composed, SendError> {
+    if content.payload_bytes() <= COMPOSE_INLINE_BYTES {
+        return Ok(mime::compose(content));
     }
-    let composing = tokio::task::spawn_blocking(move || {
-        let composed = mime::compose(&order.mail.content);
-        (order, composed)
-    });
+    let composing = tokio::task::spawn_blocking(|| mime::compose(content));
     composing.await.map_err(|_| SendError::Internal)
 }
 
@@ -353,6 +377,7 @@ mod tests {
             recipients: Vec::new(),
             library_message: None,
             missing_extension: None,
+            first_bytes: bytes::Bytes::new(),
         }
     }
 }

@@ -249,6 +249,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_comes_back_instead_of_a_reply_is_not_told() {
+        let echo = Answer::raw(format!("AUTH PLAIN {}\r\n", base64("\0ada\0p")));
+        let script = Script::new().at(At::Auth, echo);
+        let (outcome, _) = log_in_by(password("p"), "AUTH PLAIN", script).await;
+        let failure = outcome.unwrap_err().into_failure();
+        assert_eq!(failure.reason, crate::report::Reason::ReplyMalformed);
+        assert!(failure.first_bytes.is_empty());
+        assert!(!failure.summary.contains(&base64("\0ada\0p")));
+    }
+
+    #[tokio::test]
     async fn a_token_goes_by_oauthbearer_and_else_by_xoauth2() {
         let (outcome, seen) =
             log_in(oauth("t"), "AUTH PLAIN XOAUTH2 OAUTHBEARER", &["235 ok"]).await;

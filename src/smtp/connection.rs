@@ -86,9 +86,9 @@ impl<IO> Connection<IO> {
         self.unwritten == 0
     }
 
-    /// What came and is no reply yet.
-    pub(super) fn unread(&self) -> &[u8] {
-        self.parser.rest()
+    /// What came and is no reply yet: its beginning.
+    pub(super) fn unread(&self) -> Vec<u8> {
+        self.parser.beginning()
     }
 }
 
@@ -138,19 +138,20 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                 (None, None) => Poll::Pending,
             }
         });
-        match bounded.wait(next).await {
+        let kind = match bounded.wait(next).await {
             Ok(Ok(reply)) => {
                 step.heard(&reply);
-                Ok(reply)
+                return Ok(reply);
             }
-            Ok(Err(end)) => Err(step.halt(end.unwrap_or(Kind::Closed {
+            Ok(Err(end)) => end.unwrap_or(Kind::Closed {
                 heard: self.has_spoken,
-            }))),
+            }),
             Err(halt) => match (halt.kind, self.write_end.take()) {
-                (Kind::Timeout { .. }, Some(error)) => Err(step.halt(self.broken(error))),
-                (kind, _) => Err(step.halt(kind)),
+                (Kind::Timeout { .. }, Some(error)) => self.broken(error),
+                (kind, _) => kind,
             },
-        }
+        };
+        Err(step.halt(kind).with_said(&self.parser.beginning()))
     }
 
     /// A reply that came while something was written.

@@ -4,7 +4,8 @@
 use memchr::memmem;
 
 use super::{
-    body::{Body, Reader},
+    base64,
+    body::{Body, Part, Reader},
     command::Commands,
 };
 
@@ -58,12 +59,22 @@ impl<'a> Stuffed<'a> {
     fn fill(&mut self, chunk: &mut Vec<u8>, size: usize) -> bool {
         chunk.clear();
         while chunk.len() < size
-            && let Some(part) = self.rest.next(size - chunk.len())
+            && let Some(part) = self.rest.part(size - chunk.len())
         {
-            stuff(part, self.at_line_start, chunk);
-            self.left -= part.len() as u64;
-            self.at_line_start = part.ends_with(b"\n");
-            self.tail = match *part {
+            let start = chunk.len();
+            match part {
+                Part::Octets(octets) => {
+                    stuff(octets, self.at_line_start, chunk);
+                    self.left -= octets.len() as u64;
+                }
+                // base64 knows no dot.
+                Part::Base64(content) => {
+                    base64::wrap(content, chunk);
+                    self.left -= (chunk.len() - start) as u64;
+                }
+            }
+            self.at_line_start = chunk.ends_with(b"\n");
+            self.tail = match chunk[start..] {
                 [.., a, b] => [a, b],
                 [b] => [self.tail[1], b],
                 [] => self.tail,
@@ -144,17 +155,21 @@ fn stuff(part: &[u8], at_line_start: bool, chunk: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use proptest::prelude::*;
+    use proptest::{collection::vec, prelude::*};
 
     use super::*;
+    use crate::smtp::{Piece, base64::WRAPPED_LINE};
 
     fn stuff(message: &[u8], size: usize) -> Vec<u8> {
-        let body = Body::from(Bytes::copy_from_slice(message));
-        let mut stuffed = Stuffed::new(&body);
+        stuff_body(&Body::from(Bytes::copy_from_slice(message)), size)
+    }
+
+    fn stuff_body(body: &Body, size: usize) -> Vec<u8> {
+        let mut stuffed = Stuffed::new(body);
         let (mut all, mut chunk) = (Vec::new(), Vec::new());
         loop {
             let is_last = stuffed.fill(&mut chunk, size);
-            assert!(chunk.len() <= 2 * size + 6);
+            assert!(chunk.len() <= 2 * size + 6 + WRAPPED_LINE);
             all.extend_from_slice(&chunk);
             if is_last {
                 return all;
@@ -224,6 +239,19 @@ mod tests {
             read.push_str("\r\n");
             let ended = message.ends_with("\r\n");
             prop_assert_eq!(read, if ended { message } else { message + "\r\n" });
+        }
+
+        #[test]
+        fn it_makes_no_difference_what_a_message_is_made_of(
+            pieces in vec(("[.a\r\n]{0,40}", any::<bool>()), 0..6),
+            size in 1_usize..200,
+        ) {
+            let piece = |(content, is_file): (String, bool)| {
+                let kind = if is_file { Piece::Base64 } else { Piece::Octets };
+                kind(Bytes::from(content))
+            };
+            let body = Body::new(pieces.into_iter().map(piece).collect());
+            prop_assert_eq!(stuff_body(&body, size), stuff(&body.to_vec(), 1000));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why a session or a transaction failed. `failure` puts it into words.
 
-use std::{fmt, io, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use hickory_resolver::net::NetError;
 
@@ -19,6 +19,9 @@ use crate::{
     tls::{ClientAuth, HandshakeError},
 };
 
+/// How much is told of what came in the place of a reply (failure.proto).
+const FIRST_BYTES: usize = 64;
+
 /// Why a session or a transaction failed.
 ///
 /// Neither `Display` nor `Debug` shows recipients or the text of replies,
@@ -32,6 +35,7 @@ pub struct Error {
     /// Those before or beside the address that was connected to.
     pub(super) connect_attempts: Vec<ConnectAttempt>,
     pub(super) is_stale: bool,
+    pub(super) said: Box<[u8]>,
 }
 
 impl Error {
@@ -76,6 +80,8 @@ impl std::error::Error for Error {
 pub(super) struct Halt {
     pub(super) stage: Stage,
     pub(super) kind: Kind,
+    /// What came in the place of a reply, as much of it as is worth telling.
+    pub(super) said: Box<[u8]>,
 }
 
 impl Halt {
@@ -85,7 +91,20 @@ impl Halt {
             Kind::Tls(_) => Stage::TlsHandshake,
             _ => stage,
         };
-        Self { stage, kind }
+        Self {
+            stage,
+            kind,
+            said: Box::default(),
+        }
+    }
+
+    /// With what came in the place of a reply. Not in AUTH, where the relay may
+    /// say again what was said to it.
+    pub(super) fn with_said(mut self, said: &[u8]) -> Self {
+        if self.stage != Stage::Auth {
+            self.said = said[..said.len().min(FIRST_BYTES)].into();
+        }
+        self
     }
 
     pub(super) fn reason(&self) -> Reason {
@@ -137,7 +156,7 @@ impl Halt {
             | Kind::Silent { .. }
             | Kind::TlsFirst(_)
             | Kind::Abandoned
-            | Kind::Foreign(..)
+            | Kind::Foreign(_)
             | Kind::StarttlsMissing { .. }
             | Kind::Injected
             | Kind::NoMechanism { .. }
@@ -195,7 +214,7 @@ pub(super) enum Kind {
     },
     /// No greeting, and an answer to a TLS hello.
     #[error("the relay waits for TLS to begin")]
-    TlsFirst(Box<Hello>),
+    TlsFirst(Arc<Hello>),
     #[error("the transaction was given up")]
     Abandoned,
     #[error("the reply cannot be read")]
@@ -203,9 +222,9 @@ pub(super) enum Kind {
     /// The code has no place there.
     #[error("the relay replied with an unexpected {}", .0.code)]
     Unexpected(Reply),
-    /// What the port speaks, and the octets that show it.
+    /// What the port speaks. The octets that show it are beside it.
     #[error("the relay does not speak SMTP")]
-    Foreign(Foreign, Vec<u8>),
+    Foreign(Foreign),
     #[error("the relay refused with {}", code(reply))]
     Refused {
         reason: Reason,

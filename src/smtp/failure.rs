@@ -9,8 +9,11 @@ use super::{
     probe::Hello,
     reply::BadReply,
 };
-use crate::report::{
-    Confidence, ConnectAttempt, Reason, RelayEndpoint, RelayFailure, Reply, Retry, Stage,
+use crate::{
+    report::{
+        Confidence, ConnectAttempt, Reason, RelayEndpoint, RelayFailure, Reply, Retry, Stage,
+    },
+    tls::alert_name,
 };
 
 /// How much of a reply's text a summary quotes. The whole reply is beside it.
@@ -47,6 +50,7 @@ impl Error {
             recipients: self.recipients,
             library_message,
             missing_extension: None,
+            first_bytes: self.said.into(),
         };
         match self.kind {
             Kind::Refused { reply, .. } | Kind::Unexpected(reply) => failure.reply = Some(reply),
@@ -54,7 +58,7 @@ impl Error {
             Kind::Silent { asked: false, .. } => {
                 failure.alternatives = vec![Reason::TlsOnPlaintextPort];
             }
-            Kind::TlsFirst(hello) => failure.tls = Some(hello.evidence),
+            Kind::TlsFirst(hello) => failure.tls = Some(hello.evidence.clone()),
             Kind::ExtensionMissing(keyword) => failure.missing_extension = Some(keyword),
             Kind::Tls(handshake) => {
                 failure.alternatives = handshake.alternatives;
@@ -68,6 +72,7 @@ impl Error {
     fn summary(&self) -> String {
         let relay = authority(&self.endpoint);
         let activity = self.stage.activity();
+        let unfinished = told(", after an unfinished reply: ", &on_one_line(&self.said));
         let sentence = match &self.kind {
             Kind::Tls(handshake) => handshake.summary.clone(),
             Kind::NoSuchHost(_) => {
@@ -78,12 +83,16 @@ impl Error {
             }
             Kind::Dns(_) => format!("The name server did not answer for {}.", self.endpoint.host),
             Kind::Connect(attempts) => connect_summary(&relay, attempts),
-            Kind::Closed { .. } => format!("{relay} closed the connection while {activity}."),
+            Kind::Closed { .. } => {
+                format!("{relay} closed the connection while {activity}{unfinished}.")
+            }
             Kind::Broken { source, .. } => {
-                format!("The connection to {relay} broke while {activity} ({source}).")
+                format!("The connection to {relay} broke while {activity} ({source}){unfinished}.")
             }
             Kind::Timeout { limit } => {
-                format!("The time limit of {limit:?} ran out while {activity} ({relay}).")
+                format!(
+                    "The time limit of {limit:?} ran out while {activity} ({relay}){unfinished}."
+                )
             }
             Kind::Silent {
                 waited,
@@ -92,14 +101,17 @@ impl Error {
             } => silent_summary(&relay, *waited, *closed, *asked),
             Kind::TlsFirst(hello) => tls_first_summary(&relay, hello),
             Kind::Abandoned => {
-                format!("The transaction with {relay} was given up while {activity}.")
+                format!("The transaction with {relay} was given up while {activity}{unfinished}.")
             }
-            Kind::BadReply(bad) => format!("{relay} sent no valid reply while {activity}: {bad}."),
+            Kind::BadReply(bad) => format!(
+                "{relay} sent no valid reply while {activity}: {bad}{}.",
+                told("; it said ", &on_one_line(&self.said))
+            ),
             Kind::Unexpected(reply) => format!(
                 "{relay} sent a reply that has no place there while {activity}: {}",
                 quote(reply)
             ),
-            Kind::Foreign(foreign, said) => foreign_summary(&relay, *foreign, said),
+            Kind::Foreign(foreign) => foreign_summary(&relay, *foreign, &self.said),
             Kind::Refused {
                 reply,
                 mechanism: Some(mechanism),
@@ -193,8 +205,8 @@ impl Kind {
             Self::BadReply(BadReply::NoCode | BadReply::MixedCodes) | Self::Unexpected(_) => {
                 Reason::ReplyMalformed
             }
-            Self::Foreign(Foreign::Tls, _) | Self::TlsFirst(_) => Reason::TlsOnPlaintextPort,
-            Self::Foreign(Foreign::Protocol(_) | Foreign::Unknown, _) => Reason::NotSmtp,
+            Self::Foreign(Foreign::Tls) | Self::TlsFirst(_) => Reason::TlsOnPlaintextPort,
+            Self::Foreign(Foreign::Protocol(_) | Foreign::Unknown) => Reason::NotSmtp,
             Self::StarttlsMissing { stripped: false } => Reason::StarttlsNotOffered,
             Self::StarttlsMissing { stripped: true } => Reason::StarttlsStripped,
             Self::Injected => Reason::StarttlsInjection,
@@ -216,7 +228,7 @@ impl Kind {
             Self::Silent { asked: false, .. } => Confidence::Ambiguous,
             Self::Silent { asked: true, .. } | Self::TlsFirst(_) => Confidence::Probed,
             Self::Closed { heard: true } if stage == Stage::Ehlo => Confidence::Inferred,
-            Self::StarttlsMissing { stripped: true } | Self::Foreign(Foreign::Unknown, _) => {
+            Self::StarttlsMissing { stripped: true } | Self::Foreign(Foreign::Unknown) => {
                 Confidence::Inferred
             }
             _ => Confidence::Observed,
@@ -241,7 +253,9 @@ pub(super) fn refusal(stage: Stage, reply: &Reply) -> Reason {
         Stage::Starttls if reply.code.is_transient() => Reason::StarttlsRefusedTemporary,
         Stage::Starttls => Reason::StarttlsRefused,
         Stage::Auth if reply.code.is_transient() => Reason::AuthTemporary,
-        Stage::Auth | Stage::MailFrom | Stage::RcptTo if is_starttls_required(reply) => {
+        Stage::Ehlo | Stage::Auth | Stage::MailFrom | Stage::RcptTo
+            if is_starttls_required(reply) =>
+        {
             Reason::StarttlsRequired
         }
         // The mechanism is offered and yet unknown (RFC 4954 section 4).
@@ -360,8 +374,7 @@ fn silent_summary(relay: &str, waited: Duration, closed: bool, asked: bool) -> S
 
 fn tls_first_summary(relay: &str, hello: &Hello) -> String {
     let answer = format!(
-        "{relay} does not greet in plaintext, and answers a TLS hello at once: it expects implicit \
-         TLS"
+        "{relay} does not greet in plaintext, and answers a TLS hello: it expects implicit TLS"
     );
     match (&hello.trouble, hello.settled()) {
         (Some(trouble), _) => format!("{answer}. That would fail in turn: {trouble}"),
@@ -371,12 +384,46 @@ fn tls_first_summary(relay: &str, hello: &Hello) -> String {
 }
 
 fn foreign_summary(relay: &str, foreign: Foreign, said: &[u8]) -> String {
-    let said = excerpt(said);
     match foreign {
-        Foreign::Tls => format!("{relay} speaks TLS where a greeting in plaintext should come."),
-        Foreign::Protocol(name) => format!("{relay} speaks {name}, not SMTP: it said {said}."),
-        Foreign::Unknown => format!("{relay} does not greet as SMTP does: it said {said}."),
+        Foreign::Tls => {
+            // An alert is its level and its number (RFC 8446 section 6).
+            let alert = match said {
+                [21, _, _, 0, 2, _, code, ..] => {
+                    format!(": it sent the alert {} ({code})", alert_name(*code))
+                }
+                _ => String::new(),
+            };
+            format!("{relay} speaks TLS where a greeting in plaintext should come{alert}.")
+        }
+        Foreign::Protocol(name) => {
+            format!(
+                "{relay} speaks {name}, not SMTP: it said {}.",
+                excerpt(said)
+            )
+        }
+        Foreign::Unknown => {
+            format!(
+                "{relay} does not greet as SMTP does: it said {}.",
+                excerpt(said)
+            )
+        }
     }
+}
+
+/// `words` and what somebody said, if anything was.
+fn told(words: &str, said: &[u8]) -> String {
+    if said.is_empty() {
+        String::new()
+    } else {
+        format!("{words}{}", excerpt(said))
+    }
+}
+
+/// The lines of a reply, as if they were one.
+fn on_one_line(said: &[u8]) -> Vec<u8> {
+    let lines = said.split(|it| matches!(it, b'\r' | b'\n'));
+    let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    lines.join(&b' ')
 }
 
 /// The first line of what somebody said, in double quotes where it is text, and

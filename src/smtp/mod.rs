@@ -11,6 +11,7 @@
 //! time limit and the caller's will.
 
 mod auth;
+mod base64;
 mod body;
 mod command;
 mod connect;
@@ -51,7 +52,7 @@ pub use discards::Discards;
 pub use error::Error;
 pub use host::Host;
 pub use limits::TimeLimits;
-pub use probe::{Findings, Probing, Question, Scope, enumerate, survey};
+pub use probe::{Answers, Findings, Hellos, Probing, Question, Scope, enumerate, survey};
 pub use progress::Progress;
 pub use resolve::Resolver;
 pub use session::Session;

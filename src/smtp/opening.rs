@@ -1,7 +1,7 @@
 //! From a fresh connection to a session that is ready: greeting, EHLO,
 //! STARTTLS, AUTH.
 
-use std::{net::IpAddr, pin::pin, str::FromStr as _, time::Duration};
+use std::{net::IpAddr, pin::pin, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Host, Progress, Target, auth,
+    Progress, Target, auth,
     command::{Commands, EhloName},
     connection::Connection,
     ehlo::{self, Extensions},
@@ -21,7 +21,10 @@ use super::{
     step::Step,
     stream::Stream,
 };
-use crate::report::{Reason, Reply, Stage, Timings, TlsMode, TlsSession};
+use crate::{
+    report::{Reason, Reply, Stage, Timings, TlsMode, TlsSession},
+    tls::{foreign_protocol, is_ftp},
+};
 
 /// The handshake keeps its time limit itself, and can say more about it.
 const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
@@ -32,9 +35,6 @@ const TELLING_SILENCE: Duration = Duration::from_secs(5);
 
 /// How long a server that did not greet has to answer a word of ours.
 const LAST_WORD: Duration = Duration::from_secs(1);
-
-/// How much is kept of what another protocol began with.
-const FIRST_OCTETS: usize = 64;
 
 /// What a session needs on its way to being ready.
 pub(super) struct Opening<'a> {
@@ -116,16 +116,16 @@ impl Opening<'_> {
             Ok(greeting) => greeting,
             Err(halt) => return Err(self.say_something(connection, name, halt).await),
         };
-        let extensions = self.ehlo(connection, name).await.map_err(|halt| {
-            match halt.reason() {
-                // FTP greets with 220 too (RFC 959 section 5.4).
-                Reason::EhloRejected if is_ftp(&greeting) => Halt::new(
-                    halt.stage,
-                    Kind::Foreign(Foreign::Protocol("FTP"), octets(&greeting)),
-                ),
+        let extensions = self
+            .ehlo(connection, name)
+            .await
+            .map_err(|halt| match halt.reason() {
+                Reason::EhloRejected if is_ftp(&greeting.lines.join(" ")) => {
+                    let kind = Kind::Foreign(Foreign::Protocol("FTP"));
+                    Halt::new(halt.stage, kind).with_said(greeting.to_string().as_bytes())
+                }
                 _ => halt,
-            }
-        })?;
+            })?;
         Ok((greeting, extensions))
     }
 
@@ -212,11 +212,12 @@ impl Opening<'_> {
                 halt.kind,
                 Kind::BadReply(BadReply::NoCode) | Kind::Closed { .. } | Kind::Timeout { .. }
             );
-            match foreign(connection.unread()) {
-                Some(foreign) if may_be_foreign => {
-                    step.halt(Kind::Foreign(foreign, beginning(connection.unread())))
-                }
-                _ if connection.unread().is_empty() => self.silence(halt, started.elapsed(), asked),
+            match foreign(&halt.said) {
+                _ if halt.said.is_empty() => self.silence(halt, started.elapsed(), asked),
+                Some(foreign) if may_be_foreign => Halt {
+                    kind: Kind::Foreign(foreign),
+                    ..halt
+                },
                 _ => halt,
             }
         })?;
@@ -224,7 +225,10 @@ impl Opening<'_> {
             220 => Ok(greeting),
             400.. => Err(refused(&step, greeting)),
             // NNTP greets with 200, for one.
-            _ => Err(step.halt(Kind::Foreign(Foreign::Unknown, octets(&greeting)))),
+            _ => {
+                let halt = step.halt(Kind::Foreign(Foreign::Unknown));
+                Err(halt.with_said(greeting.to_string().as_bytes()))
+            }
         }
     }
 
@@ -243,7 +247,7 @@ impl Opening<'_> {
         }
         let hello = async {
             sleep(probe::due(target.limits.greeting)).await;
-            probe::ask(target, self.ip).await
+            target.probing.hellos.answer(target, self.ip).await
         };
         let answered = tokio::select! {
             biased;
@@ -251,8 +255,9 @@ impl Opening<'_> {
             answered = hello => answered,
         };
         match answered {
-            Answered::Tls(hello) => Err(step.halt(Kind::TlsFirst(hello))),
-            Answered::Otherwise => Ok((greeting.await, true)),
+            Some(Answered::Tls(hello)) => Err(step.halt(Kind::TlsFirst(hello))),
+            Some(Answered::Otherwise) => Ok((greeting.await, true)),
+            None => Ok((greeting.await, false)),
         }
     }
 
@@ -268,14 +273,15 @@ impl Opening<'_> {
             halt.kind,
             Kind::Timeout { .. } | Kind::Silent { closed: false, .. }
         );
-        if !is_silence || !connection.unread().is_empty() || !self.target.probing.is_on {
+        if !is_silence || !halt.said.is_empty() || !self.target.probing.is_on {
             return halt;
         }
         let step = Step::enter(self.progress, Stage::Greeting, LAST_WORD);
         // Whatever comes, only what it begins with counts.
         let _ = connection.ask(&Commands::ehlo(name), &step).await;
-        match foreign(connection.unread()) {
-            Some(foreign) => step.halt(Kind::Foreign(foreign, beginning(connection.unread()))),
+        let said = connection.unread();
+        match foreign(&said) {
+            Some(foreign) => step.halt(Kind::Foreign(foreign)).with_said(&said),
             None => halt,
         }
     }
@@ -367,46 +373,17 @@ pub(super) fn refused(step: &Step<'_>, reply: Reply) -> Halt {
     })
 }
 
-/// Whether a greeting names a server of FTP, such as `(vsFTPd 3.0.5)`. In the
-/// name of the host it says nothing.
-fn is_ftp(greeting: &Reply) -> bool {
-    let text = greeting.lines.join(" ").to_ascii_lowercase();
-    let is_host = |word: &str| Host::from_str(word).is_ok() && word.contains('.');
-    !text.contains("smtp")
-        && text
-            .split_ascii_whitespace()
-            .any(|word| (word.contains("ftp") && !is_host(word)) || word == "filezilla")
-}
-
-/// As much of what came as is worth telling.
-fn beginning(octets: &[u8]) -> Vec<u8> {
-    octets.iter().copied().take(FIRST_OCTETS).collect()
-}
-
-/// The same of a reply that could be read.
-fn octets(reply: &Reply) -> Vec<u8> {
-    beginning(reply.to_string().as_bytes())
-}
-
 /// What `octets`, which should begin a greeting, begin instead.
 fn foreign(octets: &[u8]) -> Option<Foreign> {
-    let protocols: [(&[u8], &str); 5] = [
-        (b"HTTP/", "HTTP"),
-        (b"* ", "IMAP"),
-        (b"+OK", "POP3"),
-        (b"-ERR", "POP3"),
-        (b"SSH-", "SSH"),
-    ];
     // A TLS record: an alert or a handshake message, of a version that begins
     // with 3 (RFC 8446 section 5.1).
     if let [21 | 22, 3, ..] = octets {
         return Some(Foreign::Tls);
     }
-    let known = protocols
-        .iter()
-        .find(|(start, _)| octets.starts_with(start))
-        .map(|(_, name)| Foreign::Protocol(name));
-    let is_code = octets.iter().take(3).all(u8::is_ascii_digit);
+    let known = foreign_protocol(octets).map(Foreign::Protocol);
+    // Reply codes begin with 2 to 5 (RFC 5321 section 4.2).
+    let mut code = octets.iter().zip([b'2'..=b'5', b'0'..=b'9', b'0'..=b'9']);
+    let is_code = code.all(|(octet, digits)| digits.contains(octet));
     known.or((!is_code).then_some(Foreign::Unknown))
 }
 

@@ -12,6 +12,9 @@ const KEPT_TEXT: usize = 4 * 1024;
 /// How many lines are kept, since even empty ones take room.
 const KEPT_LINES: usize = 128;
 
+/// What is kept of a reply as it came, until it is whole.
+const BEGINNING: usize = 64;
+
 /// What came is not a reply, or is too long for one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum BadReply {
@@ -35,6 +38,8 @@ pub(super) struct Parser {
 /// A reply whose last line has not come yet.
 struct Begun {
     reply: Reply,
+    /// Its first octets.
+    first: Vec<u8>,
     octets: usize,
     kept: usize,
 }
@@ -56,9 +61,11 @@ impl Parser {
         Ok(None)
     }
 
-    /// What came and belongs to no whole line yet.
-    pub(super) fn rest(&self) -> &[u8] {
-        &self.octets
+    /// What the reply under way begins with, or what came in its place.
+    pub(super) fn beginning(&self) -> Vec<u8> {
+        let begun = self.begun.as_ref().map_or(&[][..], |begun| &begun.first);
+        let all = begun.iter().chain(&self.octets);
+        all.copied().take(BEGINNING).collect()
     }
 
     /// Whether nothing came behind the last reply.
@@ -89,9 +96,12 @@ impl Parser {
                 enhanced: None,
                 lines: Vec::new(),
             },
+            first: Vec::new(),
             octets: 0,
             kept: 0,
         });
+        let room = BEGINNING - begun.first.len();
+        begun.first.extend(line.iter().take(room));
         if begun.reply.code != code {
             return Err(BadReply::MixedCodes);
         }
@@ -321,12 +331,12 @@ mod tests {
         assert!(!parser.is_empty());
         assert_eq!(parser.next().unwrap().unwrap().code.value(), 250);
         assert_eq!(parser.next(), Ok(None));
-        assert_eq!(parser.rest(), b"25");
+        assert_eq!(parser.beginning(), b"25");
         assert!(!parser.is_empty());
 
         parser.feed(b"0-x\r\n");
         assert_eq!(parser.next(), Ok(None));
-        assert_eq!(parser.rest(), b"");
+        assert_eq!(parser.beginning(), b"250-x\r\n");
         assert!(!parser.is_empty(), "a reply has begun");
     }
 

@@ -248,6 +248,7 @@ impl Place {
             recipients,
             connect_attempts: self.others,
             is_stale: false,
+            said: halt.said,
         })
     }
 }

@@ -54,7 +54,7 @@ fn sent(error: &Error) -> Option<AlertDescription> {
 }
 
 /// The IANA name of an alert, such as `handshake_failure`.
-pub(super) fn name(code: u8) -> String {
+pub fn name(code: u8) -> String {
     let name = match code {
         0 => "close_notify",
         10 => "unexpected_message",

@@ -15,6 +15,7 @@ mod pem;
 mod pin;
 mod policy;
 mod probe;
+mod protocol;
 mod reason;
 mod record;
 mod roots;
@@ -29,6 +30,7 @@ mod witness;
 #[cfg(feature = "testrelay")]
 mod tests;
 
+pub use alert::name as alert_name;
 pub use binding::ChannelBinding;
 pub use error::HandshakeError;
 pub use handshake::Connector;
@@ -36,6 +38,7 @@ pub use pem::{ClientCertificate, parse_certificates, parse_crls};
 pub use pin::KeyPin;
 pub use policy::PolicyError;
 pub use probe::{Enumerator, Inquiry, Question, Trial, Verdict};
+pub use protocol::{foreign_protocol, is_ftp};
 pub use roots::SystemRoots;
 pub use settings::Settings;
 pub use stream::TlsStream;

@@ -2,7 +2,10 @@
 
 use rustls::CipherSuite;
 
-use super::version;
+use super::{
+    protocol::{foreign_protocol, is_ftp},
+    version,
+};
 use crate::report::TlsVersion;
 
 /// What the first bytes from a relay are.
@@ -16,7 +19,7 @@ pub(super) enum Opening {
     Alert(u8, u8),
     /// Other TLS, or less of it than tells.
     Tls,
-    /// A reply of SMTP, or of FTP, which cannot be told from it: its first line.
+    /// A reply of SMTP, or of FTP that does not say so: its first line.
     Reply(String),
     /// Another protocol that is known by its first line.
     Foreign(&'static str, String),
@@ -83,25 +86,17 @@ fn server_hello(body: &[u8]) -> Option<ServerHello> {
 }
 
 fn text(bytes: &[u8]) -> Opening {
-    const FOREIGN: [(&str, &str); 8] = [
-        ("HTTP/", "HTTP"),
-        ("<", "HTTP"),
-        ("* OK", "IMAP"),
-        ("* BYE", "IMAP"),
-        ("* PREAUTH", "IMAP"),
-        ("+OK", "POP3"),
-        ("-ERR", "POP3"),
-        ("SSH-", "SSH"),
-    ];
     let line = first_line(bytes);
     if is_reply(bytes) {
-        return Opening::Reply(line);
+        let is_ftp = bytes.starts_with(b"220") && is_ftp(&line);
+        return if is_ftp {
+            Opening::Foreign("FTP", line)
+        } else {
+            Opening::Reply(line)
+        };
     }
-    let known = FOREIGN
-        .iter()
-        .find(|(start, _)| bytes.starts_with(start.as_bytes()));
-    match known {
-        Some((_, protocol)) => Opening::Foreign(protocol, line),
+    match foreign_protocol(bytes) {
+        Some(protocol) => Opening::Foreign(protocol, line),
         None => Opening::Unknown,
     }
 }
@@ -174,6 +169,10 @@ mod tests {
         assert!(matches!(read("* OK [CAP"), Opening::Foreign("IMAP", _)));
         assert!(matches!(read("+OK ready"), Opening::Foreign("POP3", _)));
         assert!(matches!(read("SSH-2.0-x"), Opening::Foreign("SSH", _)));
+        assert!(matches!(
+            read("220 (vsFTPd 3.0.5)\r\n"),
+            Opening::Foreign("FTP", _)
+        ));
         for other in ["2200 x", "22", "120 x", "hello", "\0\x01"] {
             assert_eq!(read(other), Opening::Unknown, "{other:?}");
         }

@@ -44,7 +44,7 @@ static MESSAGES: LazyLock<Vec<Message>> = LazyLock::new(|| {
 });
 
 fn composed(message: &Message) -> Composed {
-    compose(&Content::Message(Box::new(message.clone())))
+    compose(Content::Message(Box::new(message.clone())))
 }
 
 #[test]

@@ -141,17 +141,7 @@ async fn many_mails_that_fail_alike_are_one_cause_for_probing() {
     let service = Configured::new("localhost", relay.port(), &ca)
         .start(&[])
         .await;
-    let client = service.client().await;
-    let mut callers = JoinSet::new();
-    for _ in 0..CALLERS {
-        let mut client = client.clone();
-        callers.spawn(async move {
-            let mail = request(mail(&["bob@example.net"]));
-            client.send(mail, Some(seconds(30))).await.unwrap_err()
-        });
-    }
-    while let Some(error) = callers.join_next().await {
-        let failure = error.unwrap().failure.unwrap();
+    for failure in at_once(&service, CALLERS).await {
         assert_eq!(failure.reason(), Reason::VersionIntolerant);
         assert_eq!(failure.confidence(), Confidence::Probed);
         assert_eq!(failure.alternatives, [0; 0]);
@@ -170,6 +160,96 @@ async fn many_mails_that_fail_alike_are_one_cause_for_probing() {
     assert_eq!(failure.confidence(), Confidence::Probed);
     assert_eq!(relay.counters().connections, connections + 1);
     said_nothing_secret(&relay);
+}
+
+/// The failures of so many mails at a time.
+async fn at_once(service: &Service, callers: usize) -> Vec<pb::RelayFailure> {
+    let client = service.client().await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..callers {
+        let mut client = client.clone();
+        tasks.spawn(async move {
+            let mail = request(mail(&["bob@example.net"]));
+            client.send(mail, Some(seconds(30))).await.unwrap_err()
+        });
+    }
+    let errors = tasks.join_all().await;
+    errors.into_iter().map(|it| it.failure.unwrap()).collect()
+}
+
+/// Lets all mails of a test in at a time, and few wait for a greeting.
+const MANY_IN_A_HURRY: [(&str, &str); 2] = [
+    ("relays.primary.pool.max_connections", "20"),
+    ("relays.primary.limits.greeting", "2s"),
+];
+
+#[tokio::test]
+async fn many_mails_to_a_silent_relay_are_one_cause_for_a_hello() {
+    let ca = Ca::new("Test CA");
+    let silent = Script::new().at(Step::Greeting, Answer::stall());
+    let relay = TestRelay::builder().script(silent).start().await.unwrap();
+    let service = Configured::new("localhost", relay.port(), &ca)
+        .start(&MANY_IN_A_HURRY)
+        .await;
+    for failure in at_once(&service, 20).await {
+        assert_eq!(failure.reason(), Reason::BannerTimeout);
+        assert_eq!(failure.confidence(), Confidence::Probed);
+    }
+    assert_eq!(relay.counters().connections, 20 + 1);
+
+    // That it speaks no TLS is known, and the next mail does not ask again.
+    let next = failure(&service, seconds(30)).await;
+    assert_eq!(next.confidence(), Confidence::Probed);
+    assert_eq!(relay.counters().connections, 20 + 1 + 1);
+    said_nothing_secret(&relay);
+}
+
+#[tokio::test]
+async fn many_mails_to_a_port_for_tls_are_one_cause_for_a_hello() {
+    let ca = Ca::new("Test CA");
+    let relay = TestRelay::builder().tls(ca.server("localhost"));
+    let relay = relay.implicit_tls().start().await.unwrap();
+    let service = Configured::new("localhost", relay.port(), &ca)
+        .start(&MANY_IN_A_HURRY)
+        .await;
+    for failure in at_once(&service, 20).await {
+        assert_eq!(failure.reason(), Reason::TlsOnPlaintextPort);
+        assert_eq!(failure.confidence(), Confidence::Probed);
+        assert_eq!(names(&failure).len(), 1);
+    }
+    assert_eq!(relay.counters().connections, 20 + 1);
+
+    let started = Instant::now();
+    let next = failure(&service, seconds(30)).await;
+    assert!(started.elapsed() < seconds(2), "{:?}", started.elapsed());
+    assert_eq!(next.reason(), Reason::TlsOnPlaintextPort);
+    assert!(
+        next.summary.contains("TLS 1.3, certificate valid until"),
+        "{}",
+        next.summary
+    );
+    assert_eq!(relay.counters().connections, 20 + 1 + 1);
+    said_nothing_secret(&relay);
+}
+
+#[tokio::test]
+async fn a_relay_that_always_greets_late_is_asked_once() {
+    let ca = Ca::new("Test CA");
+    let late = Answer::usual().after(Duration::from_millis(1200));
+    let script = Script::new().at(Step::Greeting, late);
+    let relay = TestRelay::builder().script(script).auth("ada", "secret");
+    let relay = relay.tls(ca.server("localhost")).start().await.unwrap();
+    let service = Configured::new("localhost", relay.port(), &ca)
+        .start(&[
+            ("relays.primary.limits.greeting", "2s"),
+            ("relays.primary.pool.max_mails", "1"),
+        ])
+        .await;
+    for connections in 2..5 {
+        let sent = service.send(request(mail(&["bob@example.net"]))).await;
+        assert_eq!(sent.unwrap().accepted_count, 1);
+        assert_eq!(relay.counters().connections, connections);
+    }
 }
 
 #[tokio::test]

@@ -124,6 +124,23 @@ async fn a_name_that_the_certificate_has() {
 }
 
 #[tokio::test]
+async fn a_name_that_a_wildcard_covers_and_none_where_it_covers_none() {
+    let ca = Ca::new("Test CA");
+    let relay = TestRelay::builder().tls(ca.server("*.example.com"));
+    Case::new(relay.start().await.unwrap())
+        .trusting(&ca)
+        .is_mended(Reason::CertNameMismatch, "tls.server_name")
+        .await;
+
+    let relay = TestRelay::builder().tls(ca.server("*.example"));
+    let case = Case::new(relay.start().await.unwrap()).trusting(&ca);
+    let failure = case.send(&[]).await.unwrap_err().failure.unwrap();
+    assert_eq!(failure.reason(), Reason::CertNameMismatch);
+    let settings: Vec<_> = failure.remedies.iter().map(|it| &it.setting).collect();
+    assert_eq!(settings, [""], "{:?}", failure.remedies);
+}
+
+#[tokio::test]
 async fn the_pin_of_a_self_signed_certificate() {
     let identity = Leaf::new(["localhost"]).self_signed();
     let relay = TestRelay::builder().tls(identity);

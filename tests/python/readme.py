@@ -84,6 +84,10 @@ def main():
         with demo(program, folder):
             said = run(sys.executable, folder / "first.py")
             assert re.search(r"^sent: \S+@\S+ 250$", said, re.MULTILINE), "nothing was sent"
+            # Beside the README: many mails over one call, from another language.
+            stubs_there = {**os.environ, "PYTHONPATH": str(folder)}
+            address = "{}:{}".format(*ADDRESS)
+            run(sys.executable, ROOT / "tests/python/stream.py", address, env=stubs_there)
             request = only(r"grpcurl -plaintext -d '(\{.*?\n\})' 127")
             url = f"http://{ADDRESS[0]}:{ADDRESS[1]}/posthaste.v1.MailService/SendMail"
             curl = ["curl", "--protocol", "grpc", "--http2-prior-knowledge", "--data", request]

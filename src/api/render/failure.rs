@@ -1,5 +1,7 @@
 //! A failure of a relay.
 
+use bytes::Bytes;
+
 use super::{
     clip, count, duration, recipients, reply,
     session::{certificate, endpoint, tls_session},
@@ -12,7 +14,7 @@ const MAX_RECIPIENTS: usize = 20;
 /// Certificates of a chain (failure.proto).
 const MAX_CERTIFICATES: usize = 3;
 
-/// Octets that came where TLS should have been (failure.proto).
+/// Octets that came where TLS or a reply should have been (failure.proto).
 const MAX_FIRST_BYTES: usize = 64;
 
 /// Octets of the sentence that says what happened: as many as the status
@@ -42,6 +44,7 @@ pub(in crate::api) fn failure(failure: &report::RelayFailure) -> pb::RelayFailur
         tls_rpt_result_type: tls_rpt.unwrap_or_default().to_owned(),
         library_message: failure.library_message.clone().unwrap_or_default(),
         missing_extension: failure.missing_extension.unwrap_or_default().to_owned(),
+        first_bytes: first_bytes(&failure.first_bytes),
     }
 }
 
@@ -65,7 +68,6 @@ fn attempt(attempt: &report::ConnectAttempt) -> pb::ConnectAttempt {
 }
 
 fn evidence(evidence: &report::TlsEvidence) -> pb::TlsEvidence {
-    let first_bytes = &evidence.first_bytes;
     let chain = evidence.certificates.iter().take(MAX_CERTIFICATES);
     pb::TlsEvidence {
         mode: evidence.mode as i32,
@@ -74,12 +76,16 @@ fn evidence(evidence: &report::TlsEvidence) -> pb::TlsEvidence {
         offered: Some(offer(&evidence.offered)),
         negotiated: evidence.negotiated.as_ref().map(tls_session),
         certificates: chain.map(certificate).collect(),
-        first_bytes: first_bytes.slice(..first_bytes.len().min(MAX_FIRST_BYTES)),
+        first_bytes: first_bytes(&evidence.first_bytes),
         probes: evidence.probes.iter().map(probe).collect(),
         trust_source: evidence.trust_source.to_owned(),
         starttls_reply: evidence.starttls_reply.as_ref().map(reply),
         flaws: evidence.flaws.iter().map(flaw).collect(),
     }
+}
+
+fn first_bytes(all: &Bytes) -> Bytes {
+    all.slice(..all.len().min(MAX_FIRST_BYTES))
 }
 
 fn flaw(flaw: &report::Flaw) -> pb::CertificateFlaw {

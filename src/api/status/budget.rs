@@ -18,7 +18,7 @@ const MAX_CORE_TEXT_BYTES: usize = 128;
 
 /// Each leaves out a little more, and says whether there was something to
 /// leave out.
-const STEPS: [fn(&mut pb::RelayFailure) -> bool; 14] = [
+const STEPS: [fn(&mut pb::RelayFailure) -> bool; 15] = [
     library_message,
     probes,
     issuers,
@@ -30,6 +30,7 @@ const STEPS: [fn(&mut pb::RelayFailure) -> bool; 14] = [
     certificates,
     connect_attempts,
     flaws,
+    first_bytes,
     replies,
     remedies,
     core_texts,
@@ -114,6 +115,10 @@ fn connect_attempts(failure: &mut pb::RelayFailure) -> bool {
 
 fn flaws(failure: &mut pb::RelayFailure) -> bool {
     tls(failure, |tls| tls.flaws.pop().is_some())
+}
+
+fn first_bytes(failure: &mut pb::RelayFailure) -> bool {
+    !std::mem::take(&mut failure.first_bytes).is_empty()
 }
 
 fn replies(failure: &mut pb::RelayFailure) -> bool {

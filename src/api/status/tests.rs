@@ -43,6 +43,7 @@ fn failure(reason: Reason) -> RelayFailure {
         recipients: Vec::new(),
         library_message: None,
         missing_extension: None,
+        first_bytes: Bytes::new(),
     }
 }
 
@@ -447,6 +448,7 @@ prop_compose! {
                 .collect(),
             library_message,
             missing_extension: Some("SMTPUTF8"),
+            first_bytes: vec![0xff; 300].into(),
             ..failure(reason)
         }
     }

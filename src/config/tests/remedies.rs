@@ -80,6 +80,7 @@ fn a_remedy_names_a_setting_that_exists_and_a_value_that_it_takes() {
             recipients: Vec::new(),
             library_message: None,
             missing_extension: None,
+            first_bytes: Bytes::new(),
         };
         let remedies = remedies(&failure, &target);
         assert!(!remedies.is_empty(), "{reason:?}");

@@ -41,7 +41,9 @@ pub async fn check(target: &Target, scope: &Scope, until: Instant) -> Check {
         },
         probing: smtp::Probing {
             is_on: scope.probe || target.probing.is_on,
-            ..target.probing.clone()
+            ports: target.probing.ports.clone(),
+            // What was answered before may be out of date.
+            hellos: smtp::Hellos::default(),
         },
         ..target.clone()
     };

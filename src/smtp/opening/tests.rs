@@ -38,6 +38,9 @@ async fn what_a_greeting_can_be_instead() {
         (raw(b"200 news\r\n"), Reason::NotSmtp),
         (Answer::alert(40), Reason::TlsOnPlaintextPort),
         (raw(b"220_x\r\n"), Reason::ReplyMalformed),
+        (raw(b"002bERR denied\n"), Reason::NotSmtp),
+        (raw(b"120 soon\r\n"), Reason::NotSmtp),
+        (raw(b"-ERR unknown command\r\n"), Reason::NotSmtp),
         (raw(b"220-a\r\n250 b\r\n"), Reason::ReplyMalformed),
         (Answer::raw(long), Reason::ReplyTooLarge),
         (Answer::stall(), Reason::BannerTimeout),
@@ -60,11 +63,75 @@ async fn what_was_said_instead_of_a_greeting_is_told() {
             "it said \"200 news server ready\"",
         ),
         (b"\x80\x81\x82\x83\x84\r\n", "it said 0x80818283840d0a"),
+        (b"-ERR unknown command\r\n", "speaks Redis, not SMTP"),
+        (b"220_x\r\n", "a reply code; it said \"220_x\""),
+        (
+            b"\x15\x03\x01\0\x02\x02\x46",
+            "it sent the alert protocol_version (70)",
+        ),
     ] {
         let answer = Answer::raw(octets).then(Answer::stall());
         let (_, error) = refusal(TlsMode::Starttls, but(At::Greeting, answer)).await;
-        let summary = error.into_failure().summary;
-        assert!(summary.contains(said), "{summary}");
+        let failure = error.into_failure();
+        assert!(failure.summary.contains(said), "{}", failure.summary);
+        // A reply that could be read is written anew.
+        let came = octets.strip_suffix(b"\r\n").unwrap_or(octets);
+        let told = failure.first_bytes;
+        assert!(told.starts_with(came), "{told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_reply_is_told() {
+    let long = [b"220 ".to_vec(), vec![b'a'; 100]].concat();
+    let cut = format!("unfinished reply: \"220 {}...\"", "a".repeat(56));
+    let close = |octets| raw(octets).then(Answer::close());
+    for (step, answer, reason, said) in [
+        (
+            At::Greeting,
+            raw(b"220 half"),
+            Reason::BannerTimeout,
+            "unfinished reply: \"220 half\"",
+        ),
+        (
+            At::Greeting,
+            raw(b"220-mail\r\n"),
+            Reason::BannerTimeout,
+            "unfinished reply: \"220-mail\"",
+        ),
+        (
+            At::Greeting,
+            Answer::raw(long),
+            Reason::BannerTimeout,
+            cut.as_str(),
+        ),
+        (
+            At::Greeting,
+            close(b"220 hal"),
+            Reason::ConnectionClosed,
+            "unfinished reply: \"220 hal\"",
+        ),
+        (
+            At::Ehlo,
+            raw(b"250-mail\r\n250-PIPELINING\r\n"),
+            Reason::ReplyTimeout,
+            "unfinished reply: \"250-mail 250-PIPELINING\"",
+        ),
+        (
+            At::Ehlo,
+            raw(b"250-mail\r\n220 b\r\n"),
+            Reason::ReplyMalformed,
+            "different reply codes; it said \"250-mail 220 b\"",
+        ),
+    ] {
+        let answer = answer.then(Answer::stall());
+        let shown = format!("{answer:?}");
+        let (found, error) = refusal(TlsMode::Starttls, but(step, answer)).await;
+        assert_eq!(found, reason, "{shown}");
+        let failure = error.into_failure();
+        assert!(failure.summary.contains(said), "{}", failure.summary);
+        assert!(failure.first_bytes.starts_with(b"2"));
+        assert!(failure.first_bytes.len() <= 64);
     }
 }
 
@@ -128,6 +195,11 @@ async fn what_a_relay_can_say_to_ehlo() {
         (
             Answer::reply("550 5.7.1 bad name"),
             Reason::EhloRejected,
+            Confidence::Observed,
+        ),
+        (
+            Answer::reply("530 5.7.0 Must issue a STARTTLS command first"),
+            Reason::StarttlsRequired,
             Confidence::Observed,
         ),
         (

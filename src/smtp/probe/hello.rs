@@ -1,17 +1,19 @@
 //! A relay that does not greet: is it slow, or does it wait for TLS? A TLS
-//! hello on a second connection tells, while the first goes on waiting.
+//! hello on a second connection tells, while the first goes on waiting. One is
+//! enough for all that wait for the same relay.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     time::timeout,
 };
 
-use super::name;
+use super::{Answers, name, unarmed};
 use crate::{
     report::{TlsEvidence, TlsMode, TlsProbe},
-    smtp::{Target, connect::dial},
+    smtp::{Host, Target, connect::dial},
+    tls,
 };
 
 /// How long a relay may be silent before it is asked.
@@ -21,10 +23,43 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// How long our farewell may take.
 const FAREWELL: Duration = Duration::from_millis(100);
 
+/// What relays that did not greet answered to a TLS hello. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Hellos(Arc<Answers<Subject, Answered>>);
+
+/// One port of one relay under one TLS policy.
+#[derive(PartialEq)]
+struct Subject {
+    host: Host,
+    port: u16,
+    mode: TlsMode,
+    tls: tls::Connector,
+}
+
+impl Hellos {
+    /// Says nothing to any relay any more, and ends what is under way.
+    pub async fn stop(&self) {
+        self.0.stop().await;
+    }
+
+    /// What `target`, reached at `ip`, answers, which may have been said to
+    /// another session. `None` where nobody asks it.
+    pub(in crate::smtp) async fn answer(&self, target: &Target, ip: IpAddr) -> Option<Answered> {
+        let subject = Subject {
+            host: target.host.clone(),
+            port: target.port,
+            mode: target.mode,
+            tls: target.tls.clone(),
+        };
+        self.0.get(subject, || ask(target, ip)).await
+    }
+}
+
 /// What became of the hello.
+#[derive(Clone)]
 pub(in crate::smtp) enum Answered {
     /// The relay speaks TLS.
-    Tls(Box<Hello>),
+    Tls(Arc<Hello>),
     /// It does not, or did not in time.
     Otherwise,
 }
@@ -52,15 +87,18 @@ pub(in crate::smtp) fn due(limit: Duration) -> Duration {
 }
 
 /// Asks the relay at `ip`. Neither SMTP nor anything secret is sent.
-pub(in crate::smtp) async fn ask(target: &Target, ip: IpAddr) -> Answered {
+fn ask(target: &Target, ip: IpAddr) -> impl Future<Output = Answered> + Send + use<> {
     let limit = LIMIT.min(target.limits.greeting / 4);
-    let asked = timeout(limit, async {
-        let io = dial(ip, target.port).await.ok()?;
-        shake_hands(target, io).await
-    });
-    match asked.await {
-        Ok(Some(hello)) => Answered::Tls(Box::new(hello)),
-        Ok(None) | Err(_) => Answered::Otherwise,
+    let target = unarmed(target);
+    async move {
+        let asked = timeout(limit, async {
+            let io = dial(ip, target.port).await.ok()?;
+            shake_hands(&target, io).await
+        });
+        match asked.await {
+            Ok(Some(hello)) => Answered::Tls(Arc::new(hello)),
+            Ok(None) | Err(_) => Answered::Otherwise,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! in the words of `report`; who asks, how often and how long that is waited
 //! for is not decided here.
 
+mod answers;
 mod door;
 mod enumeration;
 mod hello;
@@ -12,9 +13,11 @@ mod trials;
 
 use std::{borrow::Cow, time::Duration};
 
+pub use answers::Answers;
 use door::Door;
 pub use enumeration::enumerate;
-pub(super) use hello::{Answered, Hello, ask, due};
+pub use hello::Hellos;
+pub(super) use hello::{Answered, Hello, due};
 pub use question::{Findings, Question, Scope};
 pub use survey::survey;
 
@@ -28,12 +31,14 @@ const ONE_STEP: Duration = Duration::from_millis(2500);
 const PORTS: &[u16] = &[25, 465, 587, 2525];
 
 /// Which connections there may be beside a session's own.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Probing {
     /// Whether a session that fails is cause for any.
     pub is_on: bool,
     /// The ports of the host that may be tried, besides the target's own.
     pub ports: Cow<'static, [u16]>,
+    /// What relays that do not greet answered before.
+    pub hellos: Hellos,
 }
 
 impl Default for Probing {
@@ -41,6 +46,7 @@ impl Default for Probing {
         Self {
             is_on: true,
             ports: PORTS.into(),
+            hellos: Hellos::default(),
         }
     }
 }
@@ -51,6 +57,7 @@ impl Probing {
         Self {
             is_on: false,
             ports: Cow::default(),
+            hellos: Hellos::default(),
         }
     }
 }
@@ -64,8 +71,8 @@ fn unarmed(target: &Target) -> Target {
         credentials: None,
         tls: target.tls.without_resumption(),
         probing: Probing {
-            is_on: false,
-            ..target.probing.clone()
+            ports: target.probing.ports.clone(),
+            ..Probing::off()
         },
         limits: TimeLimits {
             resolve: hasty(limits.resolve),

@@ -9,6 +9,7 @@ mod inspect;
 mod negotiation;
 mod received;
 mod say;
+mod violation;
 
 use std::{
     io,
@@ -191,7 +192,7 @@ fn of_tls_error(error: &Error, facts: &Facts<'_>) -> Finding {
         Error::InvalidMessage(_)
         | Error::InappropriateMessage { .. }
         | Error::InappropriateHandshakeMessage { .. }
-        | Error::PeerSentOversizedRecord => negotiation::violation(error),
+        | Error::PeerSentOversizedRecord => violation::of(error),
         other => Finding::observed(
             Reason::LocalInternal,
             format!("The TLS library failed: {other}"),

@@ -1,8 +1,8 @@
 //! Relays whose answer to our `ClientHello` does not fit it.
 
-use rustls::{Error, InvalidMessage, PeerIncompatible, PeerMisbehaved};
+use rustls::{Error, PeerIncompatible, PeerMisbehaved};
 
-use super::{Facts, Finding, say};
+use super::{Facts, Finding, say, violation};
 use crate::{
     report::Reason,
     tls::{offer::suite_name, version},
@@ -37,7 +37,7 @@ pub(super) fn incompatible(error: &PeerIncompatible, facts: &Facts<'_>) -> Findi
             Reason::NoCommonCipher,
             "The relay and posthaste have no cipher suite in common",
         ),
-        other => violation(&Error::PeerIncompatible(other.clone())),
+        other => violation::of(&Error::PeerIncompatible(other.clone())),
     }
 }
 
@@ -90,24 +90,6 @@ pub(super) fn misbehaved(error: &PeerMisbehaved, facts: &Facts<'_>) -> Finding {
             Reason::PskRequired,
             "The relay chose a pre-shared key that it was not offered",
         ),
-        other => violation(&Error::PeerMisbehaved(other.clone())),
+        other => violation::of(&Error::PeerMisbehaved(other.clone())),
     }
-}
-
-/// The relay's TLS is broken.
-pub(super) fn violation(error: &Error) -> Finding {
-    if matches!(
-        error,
-        Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge)
-    ) {
-        return Finding::observed(
-            Reason::ProtocolViolation,
-            "The relay sends a message of the handshake that is larger than 64 KiB; only a \
-             chain of very many certificates would be",
-        );
-    }
-    Finding::observed(
-        Reason::ProtocolViolation,
-        format!("The relay breaks the rules of TLS: {error}"),
-    )
 }

@@ -64,8 +64,14 @@ pub(super) fn names<T: AsRef<str>>(all: &[T]) -> String {
     }
 }
 
-/// The first few bytes, in hexadecimal.
+/// The first few bytes: the first line where it is text, in hexadecimal
+/// otherwise.
 pub(super) fn bytes(all: &[u8]) -> String {
+    let line = all.split(|byte| matches!(byte, b'\r' | b'\n')).next();
+    let line = line.unwrap_or_default();
+    if !line.is_empty() && line.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        return quote(&String::from_utf8_lossy(line));
+    }
     all.iter().take(8).fold("0x".to_owned(), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
@@ -156,6 +162,14 @@ mod tests {
         assert_eq!(names(&["a", "b"]), "a, b");
         assert_eq!(names(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
         assert_eq!(name(&"n".repeat(300)).len(), NAME);
+    }
+
+    #[test]
+    fn bytes_that_are_text_are_told_as_text() {
+        assert_eq!(bytes(b"what is it?\r\n\0"), "\"what is it?\"");
+        assert_eq!(bytes(b"\0\x01text"), "0x000174657874");
+        assert_eq!(bytes(b"\x1b[31mred\r\n"), "0x1b5b33316d726564");
+        assert_eq!(bytes(b"\r\n"), "0x0d0a");
     }
 
     #[test]

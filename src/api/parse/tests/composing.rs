@@ -235,7 +235,7 @@ proptest! {
             Ok(SendMail { order, .. }) => {
                 prop_assert!((1..=1000).contains(&order.mail.envelope.forward_paths.len()));
                 let content = order.mail.content;
-                let composed = mime::compose(&content);
+                let composed = mime::compose(content.clone());
                 if let Content::Message(message) = &content {
                     let fields: Vec<_> = message
                         .headers

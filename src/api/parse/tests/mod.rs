@@ -6,8 +6,10 @@ mod injection;
 mod limits;
 mod values;
 
-use super::{SendMail, Violations};
-use crate::api::pb;
+use bytes::{Bytes, BytesMut};
+
+use super::{SendMail, Violations, sha256};
+use crate::{api::pb, mime, smtp::Piece};
 
 /// A certificate that may be trusted.
 const PEM: &str = "-----BEGIN CERTIFICATE-----
@@ -235,15 +237,96 @@ fn all_violations_are_told_and_the_first_twenty_shown() {
     assert_eq!(error.violations_omitted, 13);
 }
 
+/// As of a request with that ID.
+fn print(id: &str, mut request: pb::SendMailRequest) -> [u8; 32] {
+    request.request_id = id.into();
+    parse(request).unwrap().order.fingerprint
+}
+
 #[test]
 fn the_fingerprint_is_that_of_the_request_without_its_id() {
-    let print = |request| parse(request).unwrap().order.fingerprint;
-    let mut same = small();
-    same.request_id = "id".into();
-    assert_eq!(print(same), print(small()));
+    assert_eq!(print("a", small()), print("b", small()));
     let mut other = small();
     message(&mut other).subject = "other".into();
-    assert_ne!(print(other), print(small()));
+    assert_ne!(print("a", other), print("a", small()));
+}
+
+#[test]
+fn a_fingerprint_tells_files_apart_and_where_they_are() {
+    let file = |content: &[u8]| pb::Attachment {
+        content: Bytes::copy_from_slice(content),
+        ..pb::Attachment::default()
+    };
+    let part = |content: &[u8]| pb::BodyPart {
+        content_type: "text/calendar".into(),
+        content: Bytes::copy_from_slice(content),
+    };
+    let of = |parts: &[&[u8]], files: &[&[u8]]| {
+        let mut request = small();
+        let message = message(&mut request);
+        message.alternatives = parts.iter().copied().map(part).collect();
+        message.attachments = files.iter().copied().map(file).collect();
+        print("a", request)
+    };
+    let stand_in = sha256(b"a");
+    let prints = [
+        of(&[], &[]),
+        of(&[], &[b""]),
+        of(&[b""], &[]),
+        of(&[], &[b"a"]),
+        of(&[b"a"], &[]),
+        of(&[], &[&stand_in]),
+        of(&[], &[b"a", b"b"]),
+        of(&[], &[b"b", b"a"]),
+        of(&[], &[b"ab"]),
+    ];
+    for (n, print) in prints.iter().enumerate() {
+        assert!(!prints[..n].contains(print), "{n}");
+    }
+    assert_eq!(of(&[], &[b"a", b"b"]), prints[6]);
+}
+
+/// The octets that a request came in are those that a relay is sent.
+#[test]
+fn files_are_not_copied() {
+    use prost::Message as _;
+
+    let content = Bytes::from("A: b\r\n\r\nc\r\n".repeat(1000));
+    let mut composed = small();
+    message(&mut composed).attachments = ["application/pdf", "message/rfc822"]
+        .map(|content_type| pb::Attachment {
+            content_type: content_type.into(),
+            content: content.clone(),
+            ..pb::Attachment::default()
+        })
+        .into();
+    message(&mut composed).alternatives = ["text/calendar", "application/json"]
+        .map(|content_type| pb::BodyPart {
+            content_type: content_type.into(),
+            content: content.clone(),
+        })
+        .into();
+    let mut raw = small();
+    let mail = raw.mail.get_or_insert_default();
+    mail.content = Some(pb::mail::Content::Raw(content.clone()));
+    mail.envelope = Some(pb::Envelope {
+        mail_from: Some(String::new()),
+        rcpt_to: vec!["to@example.com".into()],
+    });
+    for (mut request, files) in [(composed, 4), (raw, 1)] {
+        request.request_id = "id".into();
+        // As tonic has them.
+        let mut octets = BytesMut::from(&request.encode_to_vec()[..]);
+        let came = octets.as_ptr_range();
+        let request = pb::SendMailRequest::decode(&mut octets).unwrap();
+        let order = parse(request).unwrap().order;
+        let body = mime::compose(order.mail.content).body;
+        let shared = body.pieces().iter().filter(|piece| {
+            let (Piece::Octets(octets) | Piece::Base64(octets)) = piece;
+            came.contains(&octets.as_ptr()) && octets.len() == content.len()
+        });
+        assert_eq!(shared.count(), files);
+    }
 }
 
 #[test]
@@ -259,7 +342,7 @@ fn the_order_of_tags_in_the_request_changes_no_fingerprint() {
         }
         let request = pb::SendMailRequest::decode(bytes.as_slice()).unwrap();
         assert_eq!(request.mail.as_ref().unwrap().tags.len(), 2);
-        parse(request).unwrap().order.fingerprint
+        print("a", request)
     };
     assert_eq!(tagged(["a", "b"]), tagged(["b", "a"]));
 }

@@ -1,23 +1,28 @@
 //! The service that sends mail.
 
+mod held;
+mod stream;
+
 use std::pin::Pin;
 
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{edge::internal, parse, pb, render};
-use crate::sender::{Deadline, Sender};
+use crate::sender::{Deadline, Pace, Sender};
+pub(super) use stream::Limits;
 
-/// Sends mail. Requests must carry a [`Deadline`].
+/// Sends mail. Requests must carry a [`Deadline`], and streams a [`Pace`].
 #[derive(Debug)]
 pub(super) struct MailService {
     sender: Sender,
+    limits: Limits,
 }
 
 impl MailService {
-    /// A service that sends through `sender`.
-    pub(super) fn new(sender: Sender) -> Self {
-        Self { sender }
+    /// A service that sends through `sender`, with `limits` for each stream.
+    pub(super) fn new(sender: Sender, limits: Limits) -> Self {
+        Self { sender, limits }
     }
 
     async fn send(
@@ -51,11 +56,12 @@ impl pb::mail_service_server::MailService for MailService {
 
     async fn send_mail_stream(
         &self,
-        _request: Request<Streaming<pb::SendMailStreamRequest>>,
+        request: Request<Streaming<pb::SendMailStreamRequest>>,
     ) -> Result<Response<Self::SendMailStreamStream>, Status> {
-        Err(Status::unimplemented(
-            "SendMailStream is not served yet: call SendMail for each mail",
-        ))
+        let pace: Pace = request.extensions().get().copied().ok_or_else(internal)?;
+        let bulk = self.sender.bulk(pace);
+        let answers = stream::answers(request.into_inner(), bulk, self.limits);
+        Ok(Response::new(Box::pin(answers)))
     }
 
     async fn enqueue_mail(
