@@ -18,7 +18,7 @@ use crate::{
         Settings, TlsOption,
     },
     report::TlsMode,
-    smtp::{Host, Mechanisms, TimeLimits},
+    smtp::{Host, Mechanisms, TimeLimits, Transactions},
 };
 
 const TLS: &str = "\
@@ -159,6 +159,7 @@ fn relay(
     let mechanisms = mechanisms(section);
     let allow_tls_options = tls_options(section);
     let max_recipients = max_recipients(section);
+    let transactions = transactions(section);
     let credentials_section = section.section("credentials", CREDENTIALS);
     let files = credentials(&credentials_section);
     if let (Some(files), Some(mechanisms)) = (&files, &mechanisms)
@@ -210,6 +211,7 @@ fn relay(
         mechanisms: mechanisms.unwrap_or_default(),
         ehlo_name,
         max_recipients,
+        transactions,
         limits,
         pool,
         probe,
@@ -317,6 +319,7 @@ fn custom(section: &Section<'_>, local_name: &str) -> CustomRelays {
         allow_tls_options: tls_options(section),
         ehlo_name: ehlo_name(section, local_name),
         max_recipients: max_recipients(section),
+        transactions: transactions(section),
         limits: limits(&section.section("limits", LIMITS)),
         pool: pool(&section.section("pool", POOL)),
         probe: probe(section),
@@ -384,6 +387,24 @@ fn max_recipients(section: &Section<'_>) -> Option<NonZeroUsize> {
         })
         .or_none("no limit")
         .and_then(NonZeroUsize::new)
+}
+
+fn transactions(section: &Section<'_>) -> Transactions {
+    section
+        .read(Key {
+            name: "transactions",
+            about: "How boldly transactions are written. `serial`: one command at a time. \
+                    `standard`: all recipients in one write, and the message in the next; 2 round \
+                    trips where the relay offers PIPELINING. `eager`: everything in one write, 1 \
+                    round trip, where it offers CHUNKING as well; for messages of up to 256 KiB \
+                    that may go to some of their recipients. A relay that then does not discard \
+                    the message of a mail that it accepted no recipient for, as RFC 3030 requires, \
+                    reads its lines as commands. `eager_if_safe`: as `standard`, until the relay \
+                    has shown that it discards them.",
+            kind: kind::one_of(),
+            example: "eager_if_safe",
+        })
+        .or(Transactions::default())
 }
 
 fn probe(section: &Section<'_>) -> bool {

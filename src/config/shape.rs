@@ -20,7 +20,7 @@ use super::{
 use crate::{
     relay::{RelayName, TlsOption},
     report::TlsMode,
-    smtp::Mechanisms,
+    smtp::{Mechanisms, Transactions},
     tls::Version,
 };
 
@@ -199,6 +199,12 @@ impl Plain for Duration {
 }
 
 impl Plain for TlsOption {
+    fn plain(&self) -> Json {
+        json!(<&str>::from(self))
+    }
+}
+
+impl Plain for Transactions {
     fn plain(&self) -> Json {
         json!(<&str>::from(self))
     }

@@ -10,6 +10,7 @@ use super::{
     Choice, Connections, CustomRelay, Lease, Relay, RelayName, Settings, TlsOption,
     connectors::{Connectors, Policy},
     diagnosis::Diagnoses,
+    discards::CustomDiscards,
     health::{Health, LastSeen},
     permission::Permission,
     pool::{CustomPools, Pool},
@@ -35,6 +36,7 @@ pub struct Directory {
     resolver: smtp::Resolver,
     custom_connectors: Connectors,
     custom_pools: CustomPools<smtp::Session>,
+    custom_discards: CustomDiscards,
     farewells: TaskTracker,
     diagnoses: Diagnoses,
     hellos: smtp::Hellos,
@@ -49,6 +51,7 @@ struct Entry {
     connector: tls::Connector,
     /// For those that do.
     variants: Connectors,
+    discards: smtp::Discards,
     pool: Arc<Pool<smtp::Session>>,
     health: Health,
 }
@@ -132,6 +135,7 @@ impl Directory {
                 tls,
                 connector,
                 variants: Connectors::new(MOST_VARIANTS),
+                discards: smtp::Discards::default(),
                 pool: Arc::new(Pool::new(relay.pool, farewells.clone())),
                 health: Health::default(),
             };
@@ -141,6 +145,7 @@ impl Directory {
             relays,
             custom_connectors: Connectors::new(MOST_CUSTOM_POLICIES),
             custom_pools: CustomPools::new(settings.custom.pool, farewells.clone()),
+            custom_discards: CustomDiscards::default(),
             farewells,
             diagnoses: Diagnoses::default(),
             hellos: smtp::Hellos::default(),
@@ -191,6 +196,7 @@ impl Directory {
             tls: own,
             connector,
             variants,
+            discards,
             ..
         } = self
             .relays
@@ -222,6 +228,8 @@ impl Directory {
             ehlo_name: relay.ehlo_name.clone(),
             limits: relay.limits,
             max_recipients: relay.max_recipients,
+            transactions: relay.transactions,
+            discards: discards.clone(),
             resolver: self.resolver.clone(),
             probing: smtp::Probing {
                 is_on: relay.probe,
@@ -263,6 +271,8 @@ impl Directory {
             ehlo_name: custom.ehlo_name.clone(),
             limits: custom.limits,
             max_recipients: custom.max_recipients,
+            transactions: custom.transactions,
+            discards: self.custom_discards.of(&relay.host, relay.port),
             resolver: self.resolver.clone(),
             probing: smtp::Probing {
                 hellos: self.hellos.clone(),

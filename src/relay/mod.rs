@@ -6,6 +6,7 @@ mod connectors;
 mod credentials;
 mod diagnosis;
 mod directory;
+mod discards;
 mod health;
 mod lease;
 mod name;

@@ -50,6 +50,8 @@ pub struct Relay {
     pub ehlo_name: String,
     /// How many recipients to name in one transaction at most.
     pub max_recipients: Option<NonZeroUsize>,
+    /// How boldly transactions are written.
+    pub transactions: smtp::Transactions,
     /// How long each step may take.
     pub limits: smtp::TimeLimits,
     /// How many connections there may be.
@@ -83,6 +85,8 @@ pub struct CustomRelays {
     pub ehlo_name: String,
     /// How many recipients to name in one transaction at most.
     pub max_recipients: Option<NonZeroUsize>,
+    /// How boldly transactions are written.
+    pub transactions: smtp::Transactions,
     /// How long each step may take.
     pub limits: smtp::TimeLimits,
     /// How many connections there may be to each, for each of its users.
@@ -98,6 +102,7 @@ impl Default for CustomRelays {
             allow_tls_options: Vec::new(),
             ehlo_name: String::new(),
             max_recipients: None,
+            transactions: smtp::Transactions::default(),
             limits: smtp::TimeLimits::default(),
             pool: PoolLimits::default(),
             probe: true,

@@ -11,7 +11,7 @@ use crate::{
     relay::{Choice, CustomRelays, Directory, PoolLimits, Relay, Settings},
     report::{Acceptance, Confidence, Fault, Reason, RelayFailure, Retry, Stage},
     smtp::{
-        Mechanisms, TimeLimits,
+        Mechanisms, TimeLimits, Transactions,
         name_server::{NXDOMAIN, SERVFAIL, Say, name_server, resolver, says},
     },
     tls,
@@ -31,6 +31,7 @@ async fn failure(name_server: SocketAddr) -> RelayFailure {
         mechanisms: Mechanisms::default(),
         ehlo_name: "client.example.com".into(),
         max_recipients: None,
+        transactions: Transactions::default(),
         limits: TimeLimits {
             resolve: LIMIT,
             ..TimeLimits::default()

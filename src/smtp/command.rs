@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 
 use secrecy::zeroize::Zeroizing;
 
-use super::{Host, auth::Mechanism};
+use super::{Body, Host, auth::Mechanism, data::CHUNK};
 use crate::mail::{Address, Broken, Rule};
 
 /// Commands to be sent together, and how many there are.
@@ -116,6 +116,28 @@ impl Commands {
 
     pub(super) fn add_data(&mut self) {
         self.add(&["DATA"]);
+    }
+
+    /// BDAT with the whole message behind it (RFC 3030 section 2): its length
+    /// says where the next command begins.
+    pub(super) fn add_chunk(&mut self, message: &Body) {
+        let size = message.len();
+        self.add(&["BDAT ", &size.to_string(), " LAST"]);
+        let mut octets = message.reader();
+        while let Some(part) = octets.next(CHUNK) {
+            self.octets.extend_from_slice(part);
+        }
+    }
+
+    /// Commands to be sent behind these.
+    pub(super) fn append(&mut self, further: &Self) {
+        self.octets.extend_from_slice(&further.octets);
+        self.count += further.count;
+    }
+
+    /// BDAT, for a message of so many octets to follow.
+    pub(super) fn bdat(size: u64) -> Self {
+        Self::one(&["BDAT ", &size.to_string(), " LAST"])
     }
 
     fn one(parts: &[&str]) -> Self {

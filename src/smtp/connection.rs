@@ -36,6 +36,8 @@ pub(super) struct Connection<IO> {
     has_spoken: bool,
     read_end: Option<Kind>,
     write_end: Option<io::Error>,
+    /// How much of what was last to be written is still ours.
+    unwritten: usize,
 }
 
 impl<IO> Connection<IO> {
@@ -47,6 +49,7 @@ impl<IO> Connection<IO> {
             has_spoken: false,
             read_end: None,
             write_end: None,
+            unwritten: 0,
         }
     }
 
@@ -77,6 +80,12 @@ impl<IO> Connection<IO> {
             && self.write_end.is_none()
     }
 
+    /// Whether the relay may have all that was last to be written. If not, it
+    /// can only have less.
+    pub(super) fn has_written_all(&self) -> bool {
+        self.unwritten == 0
+    }
+
     /// What came and is no reply yet: its beginning.
     pub(super) fn unread(&self) -> Vec<u8> {
         self.parser.beginning()
@@ -100,6 +109,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     /// nothing is sent: it would be taken for the reply to these commands, and
     /// every reply from then on for that to another command.
     pub(super) async fn send(&mut self, commands: &Commands, step: &Step<'_>) -> Result<(), Halt> {
+        self.unwritten = commands.octets().len();
         if self.is_interrupted() {
             return Err(self.unasked(step).await);
         }
@@ -142,6 +152,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             },
         };
         Err(step.halt(kind).with_said(&self.parser.beginning()))
+    }
+
+    /// A reply that came while something was written.
+    pub(super) fn reply_at_hand(&mut self) -> Option<Reply> {
+        self.heard.pop_front()
     }
 
     /// What it means that the relay spoke, or left, without being asked.
@@ -223,6 +238,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     /// Whether all was written.
     async fn pump(&mut self, octets: &[u8], due: usize, until_reply: bool) -> bool {
         let mut rest = octets;
+        self.unwritten = rest.len();
         poll_fn(|cx| {
             loop {
                 let stream = Pin::new(&mut self.stream);
@@ -236,7 +252,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                         self.write_end = Some(ErrorKind::WriteZero.into());
                         return Poll::Ready(false);
                     }
-                    Poll::Ready(Ok(count)) => rest = &rest[count..],
+                    Poll::Ready(Ok(count)) => {
+                        rest = &rest[count..];
+                        self.unwritten = rest.len();
+                    }
                     Poll::Ready(Err(error)) => {
                         self.write_end = Some(error);
                         return Poll::Ready(false);

@@ -1,21 +1,46 @@
-//! The octets of a message, as DATA carries them (RFC 5321 section 4.5.2).
+//! The octets of a message, as DATA carries them (RFC 5321 section 4.5.2), and
+//! as BDAT does (RFC 3030 section 2).
 
 use memchr::memmem;
 
 use super::{
     base64,
     body::{Body, Part, Reader},
+    command::Commands,
 };
 
-/// Gives a message in chunks of bounded size, with dots stuffed and its end
-/// marked. A bare LF counts as a line end too, since relays exist that take it
-/// for one: no message can hold what they would read as its end.
+/// How much of a message is written at once.
+pub(super) const CHUNK: usize = 64 * 1024;
+/// Room for the dots and the end that come on top.
+const SPARE: usize = 256;
+
+/// A message in pieces of bounded size, as it is written.
+pub(super) trait Pieces {
+    /// The next piece, and whether it is the last.
+    fn next(&mut self) -> (&[u8], bool);
+}
+
+/// A message with dots stuffed and its end marked. A bare LF counts as a line
+/// end too, since relays exist that take it for one: no message can hold what
+/// they would read as its end.
 pub(super) struct Stuffed<'a> {
     rest: Reader<'a>,
     left: u64,
     at_line_start: bool,
     /// The last two octets.
     tail: [u8; 2],
+    piece: Vec<u8>,
+}
+
+/// A message behind its BDAT, as it is.
+pub(super) struct Chunk<'a> {
+    rest: Reader<'a>,
+    /// Of the message.
+    left: u64,
+    /// BDAT, until it is given.
+    command: Option<Commands>,
+    /// With what goes along.
+    first: Vec<u8>,
 }
 
 impl<'a> Stuffed<'a> {
@@ -25,12 +50,13 @@ impl<'a> Stuffed<'a> {
             left: message.len(),
             at_line_start: true,
             tail: [0; 2],
+            piece: Vec::with_capacity(CHUNK + SPARE),
         }
     }
 
     /// Puts about `size` further octets into `chunk`. Whether they were the
     /// last, the end of data among them.
-    pub(super) fn fill(&mut self, chunk: &mut Vec<u8>, size: usize) -> bool {
+    fn fill(&mut self, chunk: &mut Vec<u8>, size: usize) -> bool {
         chunk.clear();
         while chunk.len() < size
             && let Some(part) = self.rest.part(size - chunk.len())
@@ -63,6 +89,54 @@ impl<'a> Stuffed<'a> {
         chunk.extend_from_slice(b".\r\n");
         true
     }
+}
+
+impl Pieces for Stuffed<'_> {
+    fn next(&mut self) -> (&[u8], bool) {
+        let mut piece = std::mem::take(&mut self.piece);
+        let is_last = self.fill(&mut piece, CHUNK);
+        self.piece = piece;
+        (&self.piece, is_last)
+    }
+}
+
+impl<'a> Chunk<'a> {
+    pub(super) fn new(message: &'a Body) -> Self {
+        let size = message.len();
+        Self {
+            rest: message.reader(),
+            left: size,
+            command: Some(Commands::bdat(size)),
+            first: Vec::new(),
+        }
+    }
+}
+
+impl Pieces for Chunk<'_> {
+    fn next(&mut self) -> (&[u8], bool) {
+        let Some(command) = self.command.take() else {
+            // Not copied.
+            let piece = take(&mut self.rest, &mut self.left, CHUNK).unwrap_or_default();
+            return (piece, self.left == 0 || piece.is_empty());
+        };
+        // One write with BDAT, and for a small message no other.
+        self.first.extend_from_slice(command.octets());
+        while self.first.len() < CHUNK
+            && let Some(part) = take(&mut self.rest, &mut self.left, CHUNK - self.first.len())
+        {
+            self.first.extend_from_slice(part);
+        }
+        (&self.first, self.left == 0)
+    }
+}
+
+/// Never more than was announced: it would be read as commands.
+fn take<'r>(rest: &'r mut Reader<'_>, left: &mut u64, size: usize) -> Option<&'r [u8]> {
+    let part = rest.next(size)?;
+    let announced = usize::try_from(*left).unwrap_or(usize::MAX);
+    let part = &part[..part.len().min(announced)];
+    *left -= part.len() as u64;
+    Some(part)
 }
 
 fn stuff(part: &[u8], at_line_start: bool, chunk: &mut Vec<u8>) {
@@ -122,6 +196,27 @@ mod tests {
                     "{message:?} by {size}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_chunk_is_the_message_behind_its_length_in_pieces_of_bounded_size() {
+        for size in [0, 1, CHUNK - 20, CHUNK, 3 * CHUNK + 1] {
+            let message: Vec<u8> = (0..=u8::MAX).cycle().take(size).collect();
+            let body = Body::from(Bytes::from(message.clone()));
+            let (mut chunk, mut all, mut pieces) = (Chunk::new(&body), Vec::new(), 0);
+            loop {
+                let (piece, is_last) = chunk.next();
+                assert!(piece.len() <= CHUNK);
+                all.extend_from_slice(piece);
+                pieces += 1;
+                if is_last {
+                    break;
+                }
+            }
+            let command = format!("BDAT {size} LAST\r\n");
+            assert_eq!(all, [command.as_bytes(), &message].concat());
+            assert_eq!(pieces, (command.len() + size).div_ceil(CHUNK), "{size}");
         }
     }
 

@@ -253,7 +253,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Delivery<'_, IO> {
 
     /// Whether another transaction may follow, now that one has to.
     async fn is_in_order(&mut self) -> bool {
-        self.session.settle().await;
+        self.session.put_in_order().await;
         self.session.is_reusable()
     }
 

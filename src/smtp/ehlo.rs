@@ -11,6 +11,8 @@ pub(super) struct Extensions {
     pub(super) lines: Vec<String>,
     /// RFC 2920.
     pub(super) pipelining: bool,
+    /// RFC 3030.
+    pub(super) chunking: bool,
     /// RFC 1870: the largest message, if there is a fixed maximum.
     pub(super) max_size: Option<u64>,
     /// RFC 1870: whether MAIL takes SIZE.
@@ -46,6 +48,7 @@ impl Extensions {
         let keyword = words.next().unwrap_or_default();
         match keyword {
             "PIPELINING" => self.pipelining = true,
+            "CHUNKING" => self.chunking = true,
             "8BITMIME" => self.eight_bit_mime = true,
             "SMTPUTF8" => self.smtputf8 = true,
             "STARTTLS" => self.starttls = true,
@@ -124,13 +127,14 @@ mod tests {
             "8BitMime",
             "SMTPUTF8",
             "StartTLS",
+            "Chunking",
             "X-OWN a b",
         ];
         let e = extensions(&lines);
-        assert!(e.pipelining && e.eight_bit_mime && e.smtputf8 && e.starttls);
+        assert!(e.pipelining && e.eight_bit_mime && e.smtputf8 && e.starttls && e.chunking);
         assert_eq!(e.lines, lines);
         let none = extensions(&[]);
-        assert!(!none.pipelining && !none.starttls && !none.size);
+        assert!(!none.pipelining && !none.starttls && !none.size && !none.chunking);
         assert!(none.lines.is_empty());
     }
 

@@ -11,7 +11,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Error, Host, Mechanisms, Probing, Progress, Resolver, Session, Target, TimeLimits};
+use super::{
+    Discards, Error, Host, Mechanisms, Probing, Progress, Resolver, Session, Target, TimeLimits,
+    Transactions,
+};
 use crate::{
     report::{Reason, RelayOrigin, Timings, TlsMode},
     testrelay::{Answer, Builder, Script, Step, TestRelay},
@@ -61,6 +64,18 @@ pub(super) fn usual() -> Builder {
     ])
 }
 
+/// A relay that takes messages in chunks too.
+pub(super) fn chunking() -> Builder {
+    TestRelay::builder().name("mail.example.com").extensions([
+        "PIPELINING",
+        "SIZE 300000",
+        "8BITMIME",
+        "ENHANCEDSTATUSCODES",
+        "SMTPUTF8",
+        "CHUNKING",
+    ])
+}
+
 /// A relay without extensions.
 pub(super) fn plain() -> Builder {
     usual().extensions([])
@@ -102,6 +117,8 @@ pub(super) fn target(mode: TlsMode) -> Target {
             ehlo_name: "client.example.com".into(),
             limits: TimeLimits::default(),
             max_recipients: None,
+            transactions: Transactions::Standard,
+            discards: Discards::default(),
             resolver: Resolver::new(),
             probing: Probing::off(),
             host,

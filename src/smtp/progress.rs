@@ -82,6 +82,14 @@ impl Progress {
         }
     }
 
+    /// The relay is known not to have taken the mail, so that it may be given up
+    /// again.
+    pub(super) fn reopen(&self) {
+        let decision = &self.0.decision;
+        // Where nothing was decided, nothing changes.
+        let _ = decision.compare_exchange(COMMITTED, OPEN, Ordering::AcqRel, Ordering::Acquire);
+    }
+
     /// Gives the transaction up. When it says `false`, the relay may already
     /// have the mail.
     #[must_use]
@@ -124,7 +132,18 @@ mod tests {
 
         let progress = Progress::default();
         assert!(progress.abandon());
+        progress.reopen();
         assert!(!progress.commit());
+    }
+
+    #[test]
+    fn what_was_not_taken_may_be_given_up_again() {
+        let progress = Progress::default();
+        assert!(progress.commit());
+        progress.reopen();
+        assert!(progress.commit());
+        progress.reopen();
+        assert!(progress.abandon());
     }
 
     #[tokio::test]

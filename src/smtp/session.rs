@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Progress, Target, TimeLimits,
+    Discards, Progress, Target, TimeLimits, Transactions,
     command::Commands,
     connect::{Connected, connect},
     connection::Connection,
@@ -17,7 +17,7 @@ use super::{
     error::{Error, Halt, Kind},
     opening::Opening,
     step::Step,
-    transaction::Standing,
+    transaction::{Curiosity, Standing},
 };
 use crate::report::{
     self, Certificate, ConnectAttempt, RecipientResult, RelayEndpoint, RelayOrigin, Stage, Timings,
@@ -35,13 +35,18 @@ pub struct Session<IO = TcpStream> {
     pub(super) limits: TimeLimits,
     /// How many recipients to name in one transaction.
     pub(super) max_recipients: Option<NonZeroUsize>,
+    /// How boldly to write.
+    pub(super) transactions: Transactions,
     /// Whether another transaction may follow. `false` while one is under way,
     /// so that one that is dropped leaves it so.
     pub(super) is_usable: bool,
     /// What a refused transaction left to be tidied up.
     pub(super) unsettled: Option<Standing>,
-    /// Whether octets of the message may be written, for the mail under way or
-    /// for the last one, in whichever of its transactions.
+    /// What is to be found out when nobody waits for a mail.
+    pub(super) curiosity: Option<Curiosity>,
+    pub(super) discards: Discards,
+    /// Whether the relay may have something of the message, for the mail under
+    /// way or for the last one, in whichever of its transactions.
     pub(super) has_begun_message: bool,
     target: Target,
     place: Place,
@@ -125,8 +130,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 extensions,
                 limits: target.limits,
                 max_recipients: target.max_recipients,
+                transactions: target.transactions,
                 is_usable: true,
                 unsettled: None,
+                curiosity: None,
+                discards: target.discards.clone(),
                 has_begun_message: false,
                 target: target.clone(),
                 place,
@@ -191,7 +199,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
 
     /// [`Session::quit`], for somebody who looks on.
     pub(super) async fn part(mut self, progress: &Progress) {
-        self.settle().await;
+        self.put_in_order().await;
         let step = Step::enter(progress, Stage::Quit, QUIT_LIMIT);
         let listens = self.is_reusable();
         let farewell = async {

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::{Credentials, Host, Mechanisms, Probing, Resolver, TimeLimits};
+use super::{Credentials, Discards, Host, Mechanisms, Probing, Resolver, TimeLimits, Transactions};
 use crate::{
     report::{RelayOrigin, TlsMode},
     tls,
@@ -35,6 +35,10 @@ pub struct Target {
     pub limits: TimeLimits,
     /// How many recipients to name in one transaction at most.
     pub max_recipients: Option<NonZeroUsize>,
+    /// How boldly transactions are written.
+    pub transactions: Transactions,
+    /// What is known of the relay, for [`Transactions::EagerIfSafe`].
+    pub discards: Discards,
     /// Finds the host's addresses.
     pub resolver: Resolver,
     /// What may be done to find out why a session fails.
@@ -60,6 +64,9 @@ impl Target {
             ehlo_name,
             limits,
             max_recipients,
+            transactions,
+            // Known of the relay, whoever asks.
+            discards: _,
             resolver: _,
             // Nor does what is done when there is none.
             probing: _,
@@ -74,6 +81,7 @@ impl Target {
             && *mechanisms == other.mechanisms
             && *ehlo_name == other.ehlo_name
             && *max_recipients == other.max_recipients
+            && *transactions == other.transactions
             && *limits == other.limits
     }
 }
@@ -123,6 +131,7 @@ mod tests {
             with(|it| it.ehlo_name = "other.example.com".into()),
             with(|it| it.limits.mail = Duration::from_secs(1)),
             with(|it| it.max_recipients = NonZeroUsize::new(1)),
+            with(|it| it.transactions = Transactions::Serial),
         ];
         for (number, other) in others.iter().enumerate() {
             assert!(!base.is_same_as(other), "{number}");

@@ -74,6 +74,7 @@ impl Default for Builder {
                 require_tls: false,
                 require_auth: false,
                 lenient: false,
+                reads_refused_chunks: false,
                 most_recipients: 10_000,
                 idle_limit: Duration::from_mins(5),
                 folder: None,
@@ -190,6 +191,14 @@ impl Builder {
     #[must_use]
     pub fn lenient(mut self) -> Self {
         self.settings.lenient = true;
+        self
+    }
+
+    /// Reads a chunk that it refuses as commands, as relays do that do not keep
+    /// to RFC 3030 section 2.
+    #[must_use]
+    pub fn reads_refused_chunks(mut self) -> Self {
+        self.settings.reads_refused_chunks = true;
         self
     }
 

@@ -46,6 +46,8 @@ pub(super) struct Settings {
     pub(super) require_tls: bool,
     pub(super) require_auth: bool,
     pub(super) lenient: bool,
+    /// Whether a chunk that is refused is read as commands.
+    pub(super) reads_refused_chunks: bool,
     pub(super) most_recipients: usize,
     pub(super) idle_limit: Duration,
     pub(super) folder: Option<PathBuf>,

@@ -198,6 +198,12 @@ impl Session {
             .as_mut()
             .and_then(|it| it.chunks.take())
             .unwrap_or_default();
+        if self.relay.settings.reads_refused_chunks
+            && let Some(refusal) = refusal
+        {
+            self.transaction = transaction;
+            return self.answer(Step::EndOfData, refusal).await;
+        }
         // The chunk is read whatever becomes of it, or its octets would be
         // taken for commands (RFC 3030 section 2).
         self.receive_chunk(size, &mut content).await?;
@@ -238,7 +244,7 @@ impl Session {
             if left == 0 {
                 return Ok(());
             }
-            self.wire.fill().await?;
+            self.wire.fill_up().await?;
         }
     }
 

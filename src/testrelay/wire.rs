@@ -137,6 +137,16 @@ impl Wire {
 
     /// Reads more. Before it has to wait, it sends what is due.
     pub(super) async fn fill(&mut self) -> Result<(), Over> {
+        self.read(false).await
+    }
+
+    /// Reads more of what the client is under way to send, which it does not
+    /// wait with for an answer.
+    pub(super) async fn fill_up(&mut self) -> Result<(), Over> {
+        self.read(true).await
+    }
+
+    async fn read(&mut self, is_under_way: bool) -> Result<(), Over> {
         self.input.reserve(READ_SIZE);
         let at_once = {
             let mut read = pin!(self.stream.read(&mut self.input));
@@ -146,7 +156,7 @@ impl Wire {
             Poll::Ready(length) => length?,
             Poll::Pending => {
                 self.flush().await?;
-                self.answered = false;
+                self.answered &= is_under_way;
                 let read = timeout(self.idle_limit, self.stream.read(&mut self.input));
                 let Ok(length) = read.await else {
                     self.say(b"421 4.4.2 nothing was heard for too long\r\n");

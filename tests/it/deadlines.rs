@@ -35,6 +35,7 @@ async fn has_heard_the_message(relay: &TestRelay) {
 
 async fn relay(step: Step, answer: Answer) -> TestRelay {
     TestRelay::builder()
+        .extensions(["PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"])
         .script(Script::new().once(step, answer))
         .start()
         .await

@@ -35,8 +35,14 @@ async fn service_with(relay: &TestRelay, settings: &str) -> Service {
 /// Short, for relays that fall silent.
 const LIMITS: &str = "limits = { mail = \"300ms\", rcpt = \"300ms\", data = \"300ms\" }\n";
 
+/// Takes messages by DATA, so that it comes to every step.
 async fn scripted(script: Script) -> TestRelay {
-    TestRelay::builder().script(script).start().await.unwrap()
+    TestRelay::builder()
+        .extensions(["PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"])
+        .script(script)
+        .start()
+        .await
+        .unwrap()
 }
 
 /// Sends `mails` mails, one after the other, and tells each session.

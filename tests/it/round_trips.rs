@@ -1,12 +1,16 @@
 //! Round trips, counted by the relay. Each is the time that the relay waits
-//! for what comes next after it has said something.
+//! for what comes next after it has said something. On a cold connection a
+//! go-between counts, which sees those of TCP and TLS too.
+
+mod cold;
+mod segments;
 
 use bytes::Bytes;
 use posthaste::{
     mail::{Envelope, RecipientPolicy},
     relay::{AllowedHosts, Choice, CustomRelay, CustomRelays, Directory, Settings},
     report::TlsMode,
-    smtp::{Body, Progress, Session, Target, Transaction},
+    smtp::{Body, Progress, Session, Target, Transaction, Transactions},
     testrelay::TestRelay,
     tls,
 };
@@ -39,19 +43,44 @@ fn target(port: u16) -> Target {
         .unwrap()
 }
 
-/// The round trips of the third mail on one connection.
-async fn of_a_warm_mail(relay: &TestRelay, recipients: usize, policy: RecipientPolicy) -> u64 {
-    let envelope = Envelope {
+fn envelope(recipients: usize) -> Envelope {
+    Envelope {
         reverse_path: Some("ada@example.org".parse().unwrap()),
         forward_paths: (0..recipients)
             .map(|n| format!("r{n}@example.net").parse().unwrap())
             .collect(),
-    };
-    let body = Body::from(Bytes::from(format!(
+    }
+}
+
+/// Of 1 KiB.
+fn body() -> Body {
+    Body::from(Bytes::from(format!(
         "Subject: x\r\n\r\n{}",
-        "text\r\n".repeat(170)
-    )));
-    let target = target(relay.port());
+        "text\r\n".repeat(169)
+    )))
+}
+
+const STANDARD: Transactions = Transactions::Standard;
+const EAGER: Transactions = Transactions::Eager;
+
+/// The round trips of the third mail on one connection to a relay that offers
+/// `offer`.
+async fn of_a_warm_mail(
+    offer: &[&str],
+    transactions: Transactions,
+    recipients: usize,
+    policy: RecipientPolicy,
+) -> u64 {
+    let relay = TestRelay::builder()
+        .extensions(offer.iter().copied())
+        .start()
+        .await
+        .unwrap();
+    let (envelope, body) = (envelope(recipients), body());
+    let target = Target {
+        transactions,
+        ..target(relay.port())
+    };
     let progress = Progress::default();
     let mut session = Session::open(&target, &progress).await.unwrap();
     let mut counts = Vec::new();
@@ -76,39 +105,41 @@ async fn of_a_warm_mail(relay: &TestRelay, recipients: usize, policy: RecipientP
 }
 
 #[tokio::test]
-async fn with_pipelining_a_warm_mail_takes_two() {
+async fn a_warm_mail_takes_one_eagerly_and_two_by_standard() {
+    let any = RecipientPolicy::Any;
+    let chunking = ["PIPELINING", "CHUNKING"];
     for recipients in [1, 10] {
-        let relay = TestRelay::builder()
-            .extensions(["PIPELINING"])
-            .start()
-            .await
-            .unwrap();
-        assert_eq!(
-            of_a_warm_mail(&relay, recipients, RecipientPolicy::Any).await,
-            2
-        );
+        let turns = of_a_warm_mail(&chunking, EAGER, recipients, any).await;
+        assert_eq!(turns, 1);
+        for offer in [&chunking[..], &["PIPELINING"]] {
+            let turns = of_a_warm_mail(offer, STANDARD, recipients, any).await;
+            assert_eq!(turns, 2);
+        }
     }
 }
 
 #[tokio::test]
-async fn a_mail_for_all_or_none_waits_before_data() {
-    let relay = TestRelay::builder()
-        .extensions(["PIPELINING"])
-        .start()
-        .await
-        .unwrap();
-    assert_eq!(of_a_warm_mail(&relay, 10, RecipientPolicy::All).await, 3);
+async fn a_mail_for_all_or_none_waits_before_its_message() {
+    let all = RecipientPolicy::All;
+    for transactions in [STANDARD, EAGER] {
+        let turns = of_a_warm_mail(&["PIPELINING"], transactions, 10, all).await;
+        assert_eq!(turns, 3);
+        let turns = of_a_warm_mail(&["PIPELINING", "CHUNKING"], transactions, 10, all).await;
+        assert_eq!(turns, 2);
+    }
 }
 
 #[tokio::test]
-async fn without_pipelining_a_warm_mail_takes_three_and_one_a_recipient() {
+async fn without_extensions_a_warm_mail_takes_three_and_one_a_recipient() {
+    let any = RecipientPolicy::Any;
     for recipients in [1, 10] {
-        let relay = TestRelay::builder()
-            .extensions(["8BITMIME"])
-            .start()
-            .await
-            .unwrap();
-        let turns = of_a_warm_mail(&relay, recipients, RecipientPolicy::Any).await;
-        assert_eq!(turns, 3 + recipients as u64);
+        let serial = 3 + recipients as u64;
+        for transactions in [STANDARD, EAGER] {
+            let turns = of_a_warm_mail(&["8BITMIME"], transactions, recipients, any).await;
+            assert_eq!(turns, serial);
+        }
+        let offer = ["PIPELINING", "CHUNKING"];
+        let turns = of_a_warm_mail(&offer, Transactions::Serial, recipients, any).await;
+        assert_eq!(turns, serial);
     }
 }

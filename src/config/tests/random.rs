@@ -30,6 +30,7 @@ fn toml_like() -> impl Strategy<Value = String> {
             "limits.mail",
             "ehlo_name",
             "max_recipients",
+            "transactions",
             "log.level",
             "max_request_bytes",
             "ca_file",

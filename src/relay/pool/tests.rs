@@ -410,6 +410,8 @@ fn custom_target() -> Target {
         ehlo_name: "client.example.com".into(),
         limits: TimeLimits::default(),
         max_recipients: None,
+        transactions: crate::smtp::Transactions::default(),
+        discards: crate::smtp::Discards::default(),
         resolver: Resolver::new(),
         probing: Probing::off(),
         host,

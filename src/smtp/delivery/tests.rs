@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     report::{Reason, RelayFailure, TlsMode},
-    smtp::{Body, Target, fixture},
+    smtp::{Body, Target, Transactions, fixture},
     testrelay::{Answer, Builder, Script, Step as At, TestRelay},
 };
 
@@ -22,7 +22,16 @@ mod trouble;
 const TOO_MANY: &str = "452 4.5.3 too many recipients";
 
 async fn session(relay: &TestRelay, max_recipients: Option<usize>) -> Session<TcpStream> {
+    session_as(relay, max_recipients, Transactions::Standard).await
+}
+
+async fn session_as(
+    relay: &TestRelay,
+    max_recipients: Option<usize>,
+    transactions: Transactions,
+) -> Session<TcpStream> {
     let target = Target {
+        transactions,
         host: "127.0.0.1".parse().unwrap(),
         port: relay.port(),
         max_recipients: max_recipients.and_then(NonZeroUsize::new),
@@ -82,13 +91,26 @@ async fn send_to_all(
     send(&mut session, recipients, RecipientPolicy::All).await
 }
 
-/// With and without PIPELINING.
-fn relays() -> [Builder; 2] {
+/// With and without PIPELINING, and with CHUNKING.
+fn relays() -> [Builder; 3] {
+    let [one_by_one, pipelining] = relays_by_data();
+    [one_by_one, pipelining, TestRelay::builder()]
+}
+
+/// Those that take a message by DATA.
+fn relays_by_data() -> [Builder; 2] {
     let relay = TestRelay::builder();
     [
         relay.clone().extensions(["SIZE", "ENHANCEDSTATUSCODES"]),
-        relay,
+        relay.extensions(["SIZE", "ENHANCEDSTATUSCODES", "PIPELINING"]),
     ]
+}
+
+fn relays_that_come_to(step: At) -> Vec<Builder> {
+    match step {
+        At::Data => relays_by_data().into(),
+        _ => relays().into(),
+    }
 }
 
 async fn start(relay: Builder, script: Script) -> TestRelay {

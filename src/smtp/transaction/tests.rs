@@ -3,13 +3,18 @@
 use bytes::Bytes;
 use tokio::{io::DuplexStream, time::Instant};
 
-use super::{
-    RecipientState::{Accepted, Deferred, NotSent, Rejected, Unknown},
-    *,
-};
+mod chunk;
+mod discovery;
+mod eager;
+
+use super::*;
 use crate::{
     mail::Address,
-    report::TlsMode,
+    report::{
+        Reason,
+        RecipientState::{self, Accepted, Deferred, NotSent, Rejected, Unknown},
+        TlsMode,
+    },
     smtp::fixture::{but, lines, open, plain, seconds, serve, serve_over, session, target, usual},
     testrelay::{Answer, Builder, Script, Step as At},
 };

@@ -76,6 +76,20 @@ pub(super) enum Mode {
     Implicit,
 }
 
+/// How the relay is written to.
+#[derive(Clone, Copy, Debug, Display, EnumIter, Eq, PartialEq)]
+#[strum(serialize_all = "kebab-case")]
+pub(super) enum Way {
+    /// No PIPELINING.
+    Serial,
+    /// PIPELINING, and DATA.
+    Pipelining,
+    /// CHUNKING as well.
+    Chunking,
+    /// The same, in one write.
+    Eager,
+}
+
 /// What a row may be limited to.
 #[derive(Clone, Copy, Debug, EnumString, Eq, PartialEq)]
 #[strum(serialize_all = "kebab-case")]
@@ -87,8 +101,11 @@ pub(super) enum Condition {
     Warm,
     One,
     Three,
-    Pipelining,
     Serial,
+    Ahead,
+    Behind,
+    Stepwise,
+    Eager,
     Any,
     All,
 }
@@ -102,7 +119,7 @@ pub(super) struct Cell {
     /// How many mails the session carries before.
     pub(super) earlier: u32,
     pub(super) recipients: u32,
-    pub(super) pipelining: bool,
+    pub(super) way: Way,
     /// Whether the mail is for all of its recipients or for none.
     pub(super) all: bool,
 }
@@ -118,11 +135,7 @@ impl fmt::Display for Cell {
             self.earlier + 1,
             if self.all { "all of" } else { "any of" },
             self.recipients,
-            if self.pipelining {
-                "pipelining"
-            } else {
-                "serial"
-            },
+            self.way,
         )
     }
 }
@@ -135,7 +148,7 @@ pub(super) fn all(earlier: &[u32]) -> Vec<Cell> {
             for mode in Mode::iter() {
                 for &earlier in earlier {
                     for recipients in [1, 3] {
-                        for pipelining in [true, false] {
+                        for way in Way::iter() {
                             for all in [false, true] {
                                 cells.push(Cell {
                                     at,
@@ -143,7 +156,7 @@ pub(super) fn all(earlier: &[u32]) -> Vec<Cell> {
                                     mode,
                                     earlier,
                                     recipients,
-                                    pipelining,
+                                    way,
                                     all,
                                 });
                             }
@@ -165,19 +178,29 @@ impl Cell {
             _ if self.is_opening() => self.earlier == 0,
             At::RcptMiddle | At::RcptLast => self.recipients > 1,
             // Otherwise nobody says DATA before there is a recipient.
-            At::LoneDot => self.pipelining,
+            At::LoneDot => self.way == Way::Pipelining,
+            At::Data => self.takes_data(),
             _ => true,
         };
         // Where it makes a difference. With RSET it is needed: otherwise a group
         // ends in DATA.
         let policy_fits = match self.at {
-            At::Rset => self.all,
+            At::Rset => self.all != (self.way == Way::Eager),
+            // Then it is not eager.
+            _ if self.all && self.way == Way::Eager => false,
             At::Mail | At::RcptFirst | At::RcptMiddle | At::RcptLast | At::Data => {
                 !self.all || self.recipients > 1
             }
             _ => !self.all,
         };
-        makes_sense && policy_fits
+        // What opens a session, and TLS, know nothing of the way.
+        let way_fits = self.takes_data()
+            || !self.is_opening() && self.at != At::Quit && self.mode == Mode::Starttls;
+        makes_sense && policy_fits && way_fits
+    }
+
+    fn takes_data(&self) -> bool {
+        matches!(self.way, Way::Serial | Way::Pipelining)
     }
 
     fn is_opening(&self) -> bool {
@@ -203,8 +226,13 @@ impl Cell {
             Condition::Warm => self.earlier > 0,
             Condition::One => self.recipients == 1,
             Condition::Three => self.recipients == 3,
-            Condition::Pipelining => self.pipelining,
-            Condition::Serial => !self.pipelining,
+            Condition::Serial => self.way == Way::Serial,
+            Condition::Ahead => self.way == Way::Pipelining && !self.all,
+            Condition::Behind => {
+                self.way == Way::Chunking || self.way == Way::Pipelining && self.all
+            }
+            Condition::Stepwise => self.way != Way::Eager,
+            Condition::Eager => self.way == Way::Eager,
             Condition::Any => !self.all,
             Condition::All => self.all,
         }

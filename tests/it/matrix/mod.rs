@@ -1,6 +1,6 @@
 //! The matrix: a relay that goes wrong at every stage, in every way, in each
 //! TLS mode, on cold and warm sessions, with one recipient and with three, with
-//! PIPELINING and without. What should come of it is written in `expected.txt`.
+//! PIPELINING and without, with CHUNKING and in one write. What should come of it is written in `expected.txt`.
 
 mod cell;
 mod run;

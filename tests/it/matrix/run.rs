@@ -7,7 +7,10 @@ use posthaste::{
     mail::{Envelope, RecipientPolicy},
     relay::{AllowedHosts, Choice, CustomRelay, CustomRelays, Directory, Settings},
     report::{Acceptance, RecipientResult, RecipientState, ReplyCode, Retry, TlsMode},
-    smtp::{Body, Credentials, Delivered, Error, Probing, Progress, Session, Target, Transaction},
+    smtp::{
+        Body, Credentials, Delivered, Error, Probing, Progress, Session, Target, Transaction,
+        Transactions,
+    },
     testrelay::{
         Mechanism, TestRelay, Tls,
         ca::{Ca, Identity},
@@ -17,7 +20,7 @@ use posthaste::{
 use tokio::time::{Instant, timeout};
 
 use super::{
-    cell::{At, Cell, Fault, Mode},
+    cell::{At, Cell, Fault, Mode, Way},
     table::{Codes, Expected},
 };
 
@@ -100,6 +103,10 @@ async fn carry_out(cell: Cell, expected: &Expected, codes: &Codes) -> Result<(),
             password: "secret".into(),
         }),
         limits: cell.limits(SHORT, LONG),
+        transactions: match cell.way {
+            Way::Eager => Transactions::Eager,
+            _ => Transactions::Standard,
+        },
         // The table says what the session itself makes of it.
         probing: Probing::off(),
         ..TARGET.clone()
@@ -153,9 +160,13 @@ async fn carry_out(cell: Cell, expected: &Expected, codes: &Codes) -> Result<(),
 
 async fn start(cell: &Cell, codes: &Codes) -> TestRelay {
     let further = ["SIZE 1000000", "8BITMIME", "ENHANCEDSTATUSCODES"];
-    let pipelining = cell.pipelining.then_some("PIPELINING");
+    let more: &[&str] = match cell.way {
+        Way::Serial => &[],
+        Way::Pipelining => &["PIPELINING"],
+        Way::Chunking | Way::Eager => &["PIPELINING", "CHUNKING"],
+    };
     let builder = TestRelay::builder()
-        .extensions(further.into_iter().chain(pipelining))
+        .extensions(further.iter().chain(more).copied())
         .auth("ada", "secret")
         .mechanisms([if cell.uses_login() {
             Mechanism::Login
@@ -334,6 +345,10 @@ fn at_the_relay(relay: &TestRelay, cell: &Cell, found: &Found) -> Result<(), Str
     let is_so = match acceptance.as_str() {
         "taken" => mails.len() == 1 && mails[0].recipients() == accepted,
         "none" => mails.is_empty(),
+        // Whether it has depends on what it does behind its answer.
+        _ if cell.way == Way::Eager && cell.fault != Fault::Intermediate => mails.len() <= 1,
+        // It has taken it for the others.
+        _ if cell.way == Way::Eager && cell.at != At::EndOfData => mails.len() == 1,
         // It has taken all that it could.
         _ => mails.len() == usize::from(cell.fault != Fault::Intermediate),
     };

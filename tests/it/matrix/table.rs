@@ -122,8 +122,15 @@ impl Table {
         let mut wrong = Vec::new();
         let mut assigned = Vec::new();
         let mut uses = HashSet::new();
+        let mut rows: HashMap<_, Vec<&Row>> = HashMap::new();
+        for row in &self.rows {
+            for at in &row.at {
+                rows.entry(*at).or_default().push(row);
+            }
+        }
         for cell in cells {
-            let fitting: Vec<&Row> = self.rows.iter().filter(|row| row.fits(cell)).collect();
+            let rows = rows.get(&cell.at).into_iter().flatten().copied();
+            let fitting: Vec<&Row> = rows.filter(|row| row.fits(cell)).collect();
             match fitting[..] {
                 [row] => {
                     uses.insert((row.number, cell.at, cell.fault));
@@ -197,8 +204,7 @@ impl Row {
     }
 
     fn fits(&self, cell: &Cell) -> bool {
-        self.at.contains(&cell.at)
-            && self.faults.contains(&cell.fault)
+        self.faults.contains(&cell.fault)
             && self
                 .when
                 .iter()

@@ -147,7 +147,8 @@ pub(super) async fn the_docs(relay: &Relay) {
     let docs = docs.split_whitespace().collect::<Vec<_>>().join(" ");
     let kind = relay.kind;
     let mut said: Vec<&str> = kind.offers.to_vec();
-    said.extend(kind.pipelined.iter().filter(|reply| reply.starts_with('5')));
+    let refusals = kind.pipelined.iter().chain(kind.chunks_for_nobody);
+    said.extend(refusals.filter(|reply| reply.starts_with('5')));
     said.extend([
         kind.wrong_password,
         kind.no_password.0,

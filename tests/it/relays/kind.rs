@@ -25,6 +25,9 @@ pub(super) struct Kind {
     pub(super) message_too_large: &'static str,
     /// To DATA after no recipient was accepted.
     pub(super) data_for_nobody: &'static str,
+    /// To a BDAT that comes first, a MAIL, another BDAT and RSET, in one packet.
+    /// Empty where there is no CHUNKING.
+    pub(super) chunks_for_nobody: &'static [&'static str],
     /// To STARTTLS with a command behind it.
     pub(super) injection: &'static str,
     /// To MAIL and RCPT in one packet.
@@ -86,6 +89,12 @@ pub(super) static POSTFIX: Kind = Kind {
     size_too_large: "552 5.3.4 Message size exceeds fixed limit",
     message_too_large: "552 5.3.4 Error: message file too big",
     data_for_nobody: "554 5.5.1 Error: no valid recipients",
+    chunks_for_nobody: &[
+        "503 5.5.1 Error: need RCPT command",
+        "250 2.1.0 Ok",
+        "554 5.5.1 Error: no valid recipients",
+        "250 2.0.0 Ok",
+    ],
     injection: "220 2.0.0 Ready to start TLS",
     pipelined: &["250 2.1.0 Ok", "250 2.1.5 Ok"],
     dot_between_line_feeds: "250 2.0.0 Ok: queued as ",
@@ -134,6 +143,12 @@ pub(super) static EXIM: Kind = Kind {
     message_too_large: "552 Message size exceeds maximum permitted",
     data_for_nobody: "503 All RCPT commands were rejected with this error: \
                       Unrouteable address Valid RCPT command must precede DATA",
+    chunks_for_nobody: &[
+        "503 valid RCPT command must precede BDAT",
+        "250 OK",
+        "503 valid RCPT command must precede BDAT",
+        "250 Reset OK",
+    ],
     injection: "220 TLS go ahead",
     pipelined: &["250 OK", "250 Accepted"],
     dot_between_line_feeds: "250 OK id=",
@@ -184,6 +199,7 @@ pub(super) static OPENSMTPD: Kind = Kind {
     message_too_large: "554 5.3.4 Message too big for system: \
                         Transaction failed, message too big",
     data_for_nobody: "503 5.5.4 Invalid command arguments: No recipient specified",
+    chunks_for_nobody: &[],
     injection: "500 5.5.1 Invalid command: Pipelining not supported",
     pipelined: &["500 5.5.1 Invalid command: Pipelining not supported"],
     dot_between_line_feeds: "500 5.5.1 Invalid command: Pipelining not supported",

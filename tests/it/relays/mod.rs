@@ -1,6 +1,7 @@
 //! Mails through real relays, read back from their Maildirs: the same cases for
 //! each of them.
 
+mod eager;
 mod facts;
 mod fixture;
 mod kind;
@@ -62,6 +63,10 @@ cases! {
         no_password_where_one_is_needed
         a_certificate_of_an_unknown_ca_is_refused
         implicit_tls_at_the_port_for_starttls;
+    eager:
+        chunks_for_nobody
+        eager_mails_arrive_and_refused_ones_do_not
+        that_it_discards_them_is_found_out;
     facts:
         the_offers
         the_size

@@ -31,6 +31,9 @@ pub(super) const NO_PASSWORD: &str = "no-password";
 pub(super) const UNTRUSTED: &str = "untrusted";
 /// Implicit TLS at the port for STARTTLS.
 pub(super) const WRONG_PORT: &str = "wrong-port";
+/// The other port, written to so.
+pub(super) const EAGER: &str = "eager";
+pub(super) const IF_SAFE: &str = "if-safe";
 
 /// The STARTTLS port, where nothing but that mechanism may be used.
 pub(super) fn by(mechanism: &str) -> String {
@@ -111,6 +114,20 @@ impl Service {
                 [relays.{IMPLICIT}]
                 host = "127.0.0.1"
                 port = {implicit}
+                tls = {{ mode = "implicit", ca_file = "{ca}" }}
+                credentials = {{ username = "{USERNAME}", password_file = "{password}" }}
+
+                [relays.{EAGER}]
+                host = "127.0.0.1"
+                port = {implicit}
+                transactions = "eager"
+                tls = {{ mode = "implicit", ca_file = "{ca}" }}
+                credentials = {{ username = "{USERNAME}", password_file = "{password}" }}
+
+                [relays.{IF_SAFE}]
+                host = "127.0.0.1"
+                port = {implicit}
+                transactions = "eager_if_safe"
                 tls = {{ mode = "implicit", ca_file = "{ca}" }}
                 credentials = {{ username = "{USERNAME}", password_file = "{password}" }}
 

@@ -44,7 +44,8 @@ proptest! {
         max_recipients in 0_usize..6,
         relays_own in 1_usize..9,
         to_all in any::<bool>(),
-        pipelining in any::<bool>(),
+        offer in 0_usize..3,
+        transactions in prop::sample::select(&[Transactions::Standard, Transactions::Eager][..]),
     ) {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -53,9 +54,9 @@ proptest! {
             script = play(script, At::Data, &on_data);
             script = play(script, At::EndOfData, &on_end);
             script = play(script, At::Rset, &on_rset);
-            let relay = relays()[usize::from(pipelining)].clone().most_recipients(relays_own);
+            let relay = relays()[offer].clone().most_recipients(relays_own);
             let relay = start(relay, script).await;
-            let mut session = session(&relay, Some(max_recipients)).await;
+            let mut session = session_as(&relay, Some(max_recipients), transactions).await;
             let policy = if to_all { RecipientPolicy::All } else { RecipientPolicy::Any };
             let (told, failure) = match send(&mut session, recipients, policy).await {
                 Ok(sent) => (sent.recipients, None),

@@ -67,7 +67,7 @@ async fn a_refusal_of_the_mail_is_the_answer_for_all_while_nobody_has_it() {
             Reason::MessageRejected,
         ),
     ] {
-        for relay in relays() {
+        for relay in relays_that_come_to(at) {
             let relay = start(relay, Script::new().at(at, Answer::reply(reply))).await;
             let mut session = session(&relay, Some(2)).await;
             let failure = send(&mut session, 4, RecipientPolicy::Any)
@@ -105,7 +105,7 @@ async fn a_refusal_of_the_message_is_for_one_part_once_somebody_has_it() {
         (At::Data, "451 4.3.0 later", Deferred),
         (At::EndOfData, "554 5.6.0 not this", Rejected),
     ] {
-        for relay in relays() {
+        for relay in relays_that_come_to(at) {
             let relay = start(relay, Script::new().nth(2, at, Answer::reply(reply))).await;
             let mut session = session(&relay, Some(2)).await;
             let sent = send(&mut session, 6, RecipientPolicy::Any).await.unwrap();
@@ -212,7 +212,8 @@ async fn once_a_part_is_committed_the_mail_can_no_longer_be_given_up() {
         At::Data,
         Answer::reply("354 go").after(Duration::from_millis(50)),
     );
-    let relay = start(TestRelay::builder(), script).await;
+    let [_, pipelining] = relays_by_data();
+    let relay = start(pipelining, script).await;
     let mut session = session(&relay, Some(1)).await;
     let progress = Progress::default();
     let (sent, gave_up) = tokio::join!(

@@ -70,11 +70,13 @@ proptest! {
     fn whatever_octets_come_the_session_ends_in_time_and_in_sense(
         sayings in vec(saying(), 0..24),
         greets in prop::bool::weighted(0.9),
+        offers in prop::bool::weighted(0.6),
         end in prop_oneof![Just(End::Close), Just(End::ReadOn), Just(End::Freeze)],
         wire in 8_usize..2000,
         recipients in 1_usize..4,
         to_all in any::<bool>(),
         has_credentials in any::<bool>(),
+        transactions in transactions(),
     ) {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -83,14 +85,16 @@ proptest! {
             .unwrap();
         runtime.block_on(async {
             let greeting = greets.then(|| b"220 hello\r\n".to_vec());
-            let sayings = greeting.into_iter().chain(sayings).collect();
+            // Otherwise hardly one would offer what the message needs to go along.
+            let offer = offers.then(|| b"250-me\r\n250-PIPELINING\r\n250 CHUNKING\r\n".to_vec());
+            let sayings = greeting.into_iter().chain(offer).chain(sayings).collect();
             let (io, other_end) = duplex(wire);
             tokio::spawn(speak(other_end, sayings, end));
             let credentials = has_credentials.then(|| Credentials::Password {
                 username: "ada".into(),
                 password: "p".into(),
             });
-            let target = Target { credentials, ..target(TlsMode::Plaintext) };
+            let target = Target { credentials, transactions, ..target(TlsMode::Plaintext) };
             let envelope = Envelope {
                 reverse_path: None,
                 forward_paths: (0..recipients)
@@ -130,6 +134,7 @@ proptest! {
                 }
                 session.quit().await;
             }
+            check_framing(&transcript, |message| message == b"a\r\n");
             // One wait for each limit at most: what comes ends once.
             assert!(started.elapsed() <= seconds(600 + 5 + 4), "{:?}", started.elapsed());
         });

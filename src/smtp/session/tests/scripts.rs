@@ -16,7 +16,7 @@ use crate::{
     report::{Acceptance, Reason, RecipientState},
     smtp::{
         Body, Credentials, Delivered, Error, Transaction,
-        fixture::{ROOTS, open, plain, seconds, serve_over, target, usual},
+        fixture::{ROOTS, chunking, open, plain, seconds, serve_over, target, usual},
     },
     testrelay::{Answer, Builder, Script, Step as At, TestRelay, Tls, ca::Ca},
     tls,
@@ -174,6 +174,8 @@ struct Case {
     mode: TlsMode,
     wire: usize,
     has_extensions: bool,
+    takes_chunks: bool,
+    transactions: Transactions,
     has_credentials: bool,
     to_all: bool,
     recipients: usize,
@@ -199,17 +201,22 @@ fn case() -> impl Strategy<Value = Case> {
         Just(".\r\n..\r\n".repeat(10_000)),
     ];
     let flags = (
+        prop::bool::weighted(0.8),
         prop::bool::weighted(0.7),
+        transactions(),
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.3),
     );
     let patience = prop_oneof![3 => Just(None), 1 => option::of(0_u64..700)];
     (mode, wire, flags, 1_usize..4, lines, patience).prop_map(
-        |(mode, wire, (has_extensions, has_credentials, to_all), recipients, lines, patience)| {
+        |(mode, wire, flags, recipients, lines, patience)| {
+            let (has_extensions, takes_chunks, transactions, has_credentials, to_all) = flags;
             Case {
                 mode,
                 wire,
                 has_extensions,
+                takes_chunks,
+                transactions,
                 has_credentials,
                 to_all,
                 recipients,
@@ -236,10 +243,10 @@ static ENDS: LazyLock<(Tls, tls::Connector)> = LazyLock::new(|| {
 
 impl Case {
     fn relay(&self, script: Script) -> Builder {
-        let relay = if self.has_extensions {
-            usual()
-        } else {
-            plain()
+        let relay = match (self.has_extensions, self.takes_chunks) {
+            (true, true) => chunking(),
+            (true, false) => usual(),
+            (false, _) => plain(),
         };
         // Longer than any session waits, so that the relay breaks no silence.
         let relay = relay
@@ -261,6 +268,7 @@ impl Case {
         });
         Target {
             credentials,
+            transactions: self.transactions,
             tls: ENDS.1.clone(),
             ..target(self.mode)
         }
@@ -305,7 +313,8 @@ fn play(case: &Case, script: Script) -> (Vec<Sent>, TestRelay, Transcript) {
             while session.is_reusable() && sent.len() < 3 {
                 let patience = case.patience.filter(|_| sent.is_empty());
                 let number = sent.len() + 1;
-                let accepted_before = transcript.accepted_ends();
+                let is_readable = case.mode == TlsMode::Plaintext;
+                let accepted_before = is_readable.then(|| transcript.accepted_ends());
                 sent.push(send(case, &mut session, number, patience).await);
                 check_words(case, sent.last().unwrap(), &transcript, accepted_before);
                 session.settle().await;
@@ -317,6 +326,11 @@ fn play(case: &Case, script: Script) -> (Vec<Sent>, TestRelay, Transcript) {
             "{:?}",
             started.elapsed()
         );
+        if case.mode == TlsMode::Plaintext {
+            check_framing(&transcript, |message| {
+                (1..4).any(|n| message == case.message(n).as_bytes())
+            });
+        }
         (sent, peer.done().await, transcript)
     })
 }
@@ -369,17 +383,14 @@ fn longest(case: &Case) -> Duration {
 }
 
 /// What a session says of a mail is what it heard of it.
-fn check_words(case: &Case, sent: &Sent, transcript: &Transcript, accepted_before: usize) {
+fn check_words(case: &Case, sent: &Sent, transcript: &Transcript, accepted_before: Option<usize>) {
     match &sent.outcome {
         Ok(delivered) => {
             let taken = |r: &&RecipientResult| r.state == RecipientState::Accepted;
             let taken = delivered.recipients.iter().filter(taken).count();
             assert!(taken > 0 && (!case.to_all || taken == case.recipients));
-            if case.mode == TlsMode::Plaintext {
-                assert!(
-                    transcript.accepted_ends() > accepted_before,
-                    "{transcript:?}"
-                );
+            if let Some(before) = accepted_before {
+                assert!(transcript.accepted_ends() > before, "{transcript:?}");
             }
         }
         Err(error) => {
