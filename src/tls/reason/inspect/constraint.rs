@@ -84,10 +84,12 @@ fn names(facts: &Facts<'_>) -> String {
     let excluded: Vec<_> = constraints()
         .flat_map(|it| of(it.excluded_subtrees.as_ref()))
         .collect();
-    let told = [(" it permits ", permitted), (" it excludes ", excluded)];
+    let told = [("it permits", permitted), ("it excludes", excluded)];
     let told = told.into_iter().filter(|(_, names)| !names.is_empty());
-    told.map(|(verb, all)| format!(",{verb}{}", say::names(&all)))
-        .collect()
+    let told: Vec<_> = told
+        .map(|(verb, all)| format!(", {verb} {}", say::names(&all)))
+        .collect();
+    told.concat()
 }
 
 fn dns_name(name: &GeneralName<'_>) -> Option<String> {
