@@ -18,9 +18,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const KEPT: Duration = Duration::from_mins(5);
 /// How many of them are kept.
 const MOST_CASES: usize = 256;
-/// How many questions are asked at a time. Callers can describe any number of
-/// relays that fail.
+/// How many questions are asked at a time: others wait in line. Callers can
+/// describe any number of relays that fail.
 const MOST_AT_A_TIME: usize = 16;
+/// How many may be asked or in line.
+const MOST_IN_LINE: usize = 256;
 
 /// Answers that are known, and those that are on the way.
 pub struct Answers<Subject, Answer> {
@@ -54,8 +56,8 @@ impl<Subject, Answer> Default for Answers<Subject, Answer> {
 impl<Subject: PartialEq, Answer: Clone + Send + Sync + 'static> Answers<Subject, Answer> {
     /// The answer about `subject`: the one that is known or on the way, or else
     /// what `ask` finds out. What has begun goes on when nobody waits any more:
-    /// the next to ask has more luck. `None` where too much is being asked, or
-    /// nothing is any more.
+    /// the next to ask has more luck. `None` where the line is too long, or
+    /// nothing is asked any more.
     pub async fn get<Asked>(&self, subject: Subject, ask: impl FnOnce() -> Asked) -> Option<Answer>
     where
         Asked: Future<Output = Answer> + Send + 'static,
@@ -80,8 +82,7 @@ impl<Subject: PartialEq, Answer: Clone + Send + Sync + 'static> Answers<Subject,
         if let Some(case) = cases.iter().find(|case| case.subject == subject) {
             return Some(case.told.clone());
         }
-        let permit = Arc::clone(&self.room).try_acquire_owned().ok()?;
-        if self.stopping.is_cancelled() {
+        if self.stopping.is_cancelled() || self.tasks.len() >= MOST_IN_LINE {
             return None;
         }
         if cases.len() >= MOST_CASES {
@@ -96,10 +97,13 @@ impl<Subject: PartialEq, Answer: Clone + Send + Sync + 'static> Answers<Subject,
         drop(cases);
 
         let asked = Box::pin(ask());
-        let stopping = self.stopping.clone();
+        let (room, stopping) = (Arc::clone(&self.room), self.stopping.clone());
         self.tasks.spawn(async move {
-            let answer = stopping.run_until_cancelled(asked).await;
-            drop(permit);
+            let in_turn = async {
+                let _permit = room.acquire_owned().await.ok()?;
+                Some(asked.await)
+            };
+            let answer = stopping.run_until_cancelled(in_turn).await.flatten();
             // Nobody may be waiting; it is there for the next.
             tell.send_replace(answer);
         });
@@ -170,17 +174,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_so_much_is_asked_at_a_time_and_nothing_after_the_end() {
+    async fn only_so_much_is_asked_at_a_time_and_the_rest_waits_in_line() {
+        let (answers, relay) = (Answers::default(), Relay::default());
+        let started = Instant::now();
+        let ask = |subject| answers.get(subject, || relay.clone().answer());
+        let all = join_all((0..=MOST_AT_A_TIME).map(ask)).await;
+        assert!(all.iter().all(Option::is_some));
+        assert_eq!(started.elapsed().as_secs(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_line_has_a_bound_and_nothing_is_asked_after_the_end() {
         let answers = Answers::<_, ()>::default();
-        for subject in 0..MOST_AT_A_TIME {
+        for subject in 0..MOST_IN_LINE {
             assert!(answers.told(subject, pending).is_some());
         }
-        assert!(answers.told(MOST_AT_A_TIME, pending).is_none());
+        assert!(answers.told(MOST_IN_LINE, pending).is_none());
         assert!(answers.told(0, pending).is_some(), "it is on the way");
 
         let waiting = answers.get(0, pending);
         let (answer, ()) = tokio::join!(waiting, answers.stop());
         assert_eq!(answer, None);
-        assert_eq!(answers.get(MOST_AT_A_TIME, pending).await, None);
+        assert_eq!(answers.get(MOST_IN_LINE, pending).await, None);
     }
 }

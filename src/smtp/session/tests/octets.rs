@@ -111,7 +111,12 @@ proptest! {
             let transcript = Transcript::default();
             let started = Instant::now();
             if let Ok(mut session) = open(transcript.tap(io), &target).await {
-                while session.is_reusable() {
+                // More than there are sayings. A mail that what was offered rules
+                // out leaves the session as it is, without a word.
+                for _ in 0..30 {
+                    if !session.is_reusable() {
+                        break;
+                    }
                     let before = transcript.accepted_ends();
                     match session.send(transaction, &Progress::default()).await {
                         Ok(delivered) => {
