@@ -5,6 +5,7 @@ mod catalogue;
 mod faultd;
 mod recipients;
 mod run;
+mod told;
 
 use std::{collections::BTreeSet, io::Write as _, sync::Arc, time::Instant};
 

@@ -7,7 +7,10 @@ use std::{
 
 use posthaste::api::client::pb::{self, TlsMode};
 
-use super::faultd::{Entry, Manifest};
+use super::{
+    faultd::{Entry, Manifest},
+    told::missing,
+};
 use crate::service::{Service, mail_through, request};
 
 /// The service's own time limits are no more than this, so that a relay that
@@ -183,6 +186,10 @@ fn judge(
     }
     if !case.stages.iter().any(|it| it == stage) {
         return Err(format!("another stage: {}", described()));
+    }
+    let missing = failure.map(missing).unwrap_or_default();
+    if !missing.is_empty() {
+        return Err(format!("without {}: {}", missing.join(", "), described()));
     }
     if told == reason {
         return Ok(Verdict::Right);
