@@ -64,7 +64,7 @@ async fn mails_at_once_share_the_one_connection_that_the_relay_allows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_for_all_or_none_gets_its_turn() {
-    let relay = relay(until_there_are_more(Answer::usual())).await;
+    let relay = relay(Script::new()).await;
     let service = service(&relay, "", ONE).await;
     let mut client = service.client().await;
     let to_all = pb::Mail {
