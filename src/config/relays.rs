@@ -68,6 +68,7 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_hours(1);
 const MOST_CONNECTIONS: usize = 1000;
 const MOST_MAILS: usize = 1_000_000;
+const MOST_DEPTH: usize = 64;
 
 /// Reads everything about relays.
 pub(super) fn settings(root: &Section<'_>) -> (Settings, Secrets) {
@@ -176,7 +177,11 @@ fn relay(
     };
     let own = tls::settings(&tls_section, &found);
     let limits = limits(&section.section("limits", LIMITS));
-    let pool = pool(&section.section("pool", POOL));
+    let pool_section = section.section("pool", POOL);
+    let pool = PoolLimits {
+        depth: depth(&pool_section),
+        ..pool(&pool_section)
+    };
     let probe = probe(section);
     let merged = global.clone().merge(own.clone());
     check_versions(&tls_section, &merged);
@@ -452,7 +457,23 @@ fn pool(section: &Section<'_>) -> PoolLimits {
                 example: "20",
             })
             .or(default.max_mails),
+        depth: default.depth,
     }
+}
+
+fn depth(section: &Section<'_>) -> usize {
+    section
+        .read(Key {
+            name: "depth",
+            about: "Mails at once on one connection, one behind the other without waiting for \
+                    replies: as many times the mails where the relay is far away and allows few \
+                    connections. Only those that go eagerly, see `transactions`, to at most 100 \
+                    recipients; others have a connection to themselves. When a connection is \
+                    lost, the outcome of all mails on it is unknown.",
+            kind: kind::count(1..=MOST_DEPTH),
+            example: "16",
+        })
+        .or(PoolLimits::default().depth)
 }
 
 fn limits(section: &Section<'_>) -> TimeLimits {

@@ -7,8 +7,10 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Choice, Connections, CustomRelay, Lease, Relay, RelayName, Settings, TlsOption,
+    Carried, Choice, Connections, CustomRelay, Relay, RelayName, Settings, TlsOption,
+    carriage::Carriage,
     connectors::{Connectors, Policy},
+    convoys::Convoys,
     diagnosis::Diagnoses,
     discards::CustomDiscards,
     health::{Health, LastSeen},
@@ -53,6 +55,7 @@ struct Entry {
     variants: Connectors,
     discards: smtp::Discards,
     pool: Arc<Pool<smtp::Session>>,
+    convoys: Option<Arc<Convoys>>,
     health: Health,
 }
 
@@ -137,6 +140,7 @@ impl Directory {
                 variants: Connectors::new(MOST_VARIANTS),
                 discards: smtp::Discards::default(),
                 pool: Arc::new(Pool::new(relay.pool, farewells.clone())),
+                convoys: Convoys::new(relay.pool),
                 health: Health::default(),
             };
             relays.insert(relay.name.clone(), entry);
@@ -301,21 +305,30 @@ impl Directory {
     pub fn capacity(&self, target: &smtp::Target) -> usize {
         let entry = self.entry(target.relay.as_deref());
         let pool = entry.map_or(&self.settings.custom.pool, |entry| &entry.relay.pool);
-        pool.max_connections
+        pool.max_connections * pool.depth
     }
 
-    /// A session with `target`, which [`Directory::find`] gave: one that is
-    /// there, or a fresh one. Waits in line while the relay has no place free.
-    pub async fn lease(
+    /// Carries a mail to `target`, which [`Directory::find`] gave, on a connection
+    /// that is there or on a fresh one. Waits in line while the relay has no place
+    /// free.
+    pub async fn carry(
         &self,
         target: &smtp::Target,
+        transaction: smtp::Transaction<'_>,
         progress: &smtp::Progress,
-    ) -> Result<Lease, Box<smtp::Error>> {
-        let pool = match self.entry(target.relay.as_deref()) {
-            Some(entry) => Arc::clone(&entry.pool),
-            None => self.custom_pools.get(target),
+    ) -> Carried {
+        let entry = self.entry(target.relay.as_deref());
+        let carriage = Carriage {
+            pool: match entry {
+                Some(entry) => Arc::clone(&entry.pool),
+                None => self.custom_pools.get(target),
+            },
+            convoys: entry.and_then(|entry| entry.convoys.clone()),
+            target,
+            transaction,
+            progress,
         };
-        Lease::take(pool, target, progress).await
+        carriage.carry().await
     }
 
     /// What to tell about `error`, which a session with `target` met, with

@@ -1,39 +1,40 @@
 //! A session for one mail, from the pool or fresh.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::{sync::Arc, time::Duration};
 
 use super::pool::{Held, Keep, Pool, Slot, Taken};
 use crate::{
-    report::{self, Stage},
+    report,
     smtp::{Error, Progress, Session, Target},
 };
 
 /// A session for one mail. To drop it is to close the connection: only
 /// [`Lease::put_back`] lets another mail have it.
 #[must_use = "dropping it closes the connection"]
-pub struct Lease {
+pub(super) struct Lease {
     held: Held<Session>,
     is_warm: bool,
     waited: Duration,
 }
 
 impl Lease {
-    /// Waits for a place in `pool`, and opens a session when none is idle.
-    pub(super) async fn take(
-        pool: std::sync::Arc<Pool<Session>>,
+    /// A session that is idle, if there is one.
+    pub(super) fn idle(pool: &Arc<Pool<Session>>, target: &Target) -> Option<Self> {
+        let held = Arc::clone(pool).take_idle(target)?;
+        Some(Self {
+            held,
+            is_warm: true,
+            waited: Duration::ZERO,
+        })
+    }
+
+    /// The session that was taken, or the one that may be opened.
+    pub(super) async fn of(
+        taken: Taken<Session>,
+        waited: Duration,
         target: &Target,
         progress: &Progress,
     ) -> Result<Self, Box<Error>> {
-        progress.enter(Stage::PoolWait);
-        let asked = Instant::now();
-        let taken = tokio::select! {
-            biased;
-            () = progress.abandoned() => return Err(Error::abandoned(target, Stage::PoolWait)),
-            taken = pool.take(target) => taken,
-        };
-        let waited = asked.elapsed();
         match taken {
             Taken::Warm(held) => Ok(Self {
                 held,
@@ -59,31 +60,45 @@ impl Lease {
     }
 
     /// The session.
-    pub fn session(&mut self) -> &mut Session {
+    pub(super) fn session(&mut self) -> &mut Session {
         self.held.session_mut()
+    }
+
+    /// How long it was waited for.
+    pub(super) fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// The connection, for those who share it.
+    pub(super) fn into_held(self) -> Held<Session> {
+        self.held
     }
 
     /// Whether the connection had been idle: it may have been lost meanwhile,
     /// which then says nothing about the relay.
-    pub fn is_warm(&self) -> bool {
+    pub(super) fn is_warm(&self) -> bool {
         self.is_warm
     }
 
     /// Facts about the session, with the wait for it.
-    pub fn facts(&self) -> report::Session {
+    pub(super) fn facts(&self) -> report::Session {
         let mut facts = self.held.session().facts();
         facts.timings.pool_wait = Some(self.waited);
         facts
     }
 
     /// Closes the connection, and opens another in its place.
-    pub async fn renew(self, target: &Target, progress: &Progress) -> Result<Self, Box<Error>> {
+    pub(super) async fn renew(
+        self,
+        target: &Target,
+        progress: &Progress,
+    ) -> Result<Self, Box<Error>> {
         Self::open(self.held.discard(), target, progress, self.waited).await
     }
 
     /// Gives the session back, without waiting for anything. The pool decides
     /// whether it is fit for another mail.
-    pub fn put_back(self) {
+    pub(super) fn put_back(self) {
         self.held.put_back();
     }
 }

@@ -1,8 +1,10 @@
 //! Which relay carries a mail, under which TLS policy and on which connection,
 //! and what to do about a relay that fails.
 
+mod carriage;
 mod check;
 mod connectors;
+mod convoys;
 mod credentials;
 mod diagnosis;
 mod directory;
@@ -15,11 +17,11 @@ mod pool;
 mod remedy;
 mod target;
 
+pub use carriage::Carried;
 pub use check::{Scope, check};
 pub use credentials::{CredentialSource, CurrentCredentials};
 pub use directory::{BadRelay, Directory, Refusal, RelayStatus};
 pub use health::LastSeen;
-pub use lease::Lease;
 pub use name::RelayName;
 pub use pool::{Connections, PoolLimits};
 pub use remedy::remedies;

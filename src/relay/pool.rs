@@ -31,6 +31,8 @@ pub struct PoolLimits {
     /// A connection that carried so many mails is closed: one in several
     /// transactions counts as several. 1 keeps none.
     pub max_mails: usize,
+    /// Mails at once on one connection, at least 1: those that go eagerly.
+    pub depth: usize,
 }
 
 impl Default for PoolLimits {
@@ -42,6 +44,7 @@ impl Default for PoolLimits {
             idle_time: Duration::from_secs(30),
             // Relays that count stop at 100 or later.
             max_mails: 100,
+            depth: 1,
         }
     }
 }
@@ -173,6 +176,13 @@ impl<S: Keep> Pool<S> {
         }
     }
 
+    /// A connection that is idle, if one fits and nobody is in line for it.
+    pub(super) fn take_idle(self: Arc<Self>, target: &S::Target) -> Option<Held<S>> {
+        let permit = Arc::clone(&self.room).try_acquire_owned().ok()?;
+        let session = self.pick_idle(target)?;
+        Some(Slot { pool: self, permit }.hold(session))
+    }
+
     /// How many connections there are.
     pub(super) fn connections(&self) -> Connections {
         let idle = self.lock().idle.len();
@@ -197,15 +207,23 @@ impl<S: Keep> Pool<S> {
     }
 
     /// The last that was used and fits. Those that have ended are dropped.
-    fn pick(&self, target: &S::Target) -> Pick<S> {
+    fn pick_idle(&self, target: &S::Target) -> Option<S> {
         let mut stock = self.lock();
         let fits = |idle: &Idle<S>| idle.session.serves(target);
         while let Some(at) = stock.idle.iter().rposition(fits) {
             let mut session = stock.idle.remove(at).session;
             if session.resume() {
-                return Pick::Ready(session);
+                return Some(session);
             }
         }
+        None
+    }
+
+    fn pick(&self, target: &S::Target) -> Pick<S> {
+        if let Some(session) = self.pick_idle(target) {
+            return Pick::Ready(session);
+        }
+        let mut stock = self.lock();
         // Counts at least what is in use: the caller has its permit.
         if self.in_use() + stock.idle.len() > self.limits.max_connections && !stock.idle.is_empty()
         {

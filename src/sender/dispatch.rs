@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures_util::FutureExt as _;
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, error, info};
+use tracing::{error, info};
 
 use super::{ASK_AGAIN, Answer, Place, SendError, Sent, Ticket};
 use crate::{
@@ -13,10 +13,9 @@ use crate::{
     mime::Composed,
     relay::{self, Directory},
     report::{
-        Confidence, Reason, RecipientResult, RecipientState, RelayEndpoint, RelayFailure, Session,
-        Stage,
+        Confidence, Reason, RecipientResult, RecipientState, RelayEndpoint, RelayFailure, Stage,
     },
-    smtp::{self, Delivered, Progress},
+    smtp::{self, Progress},
 };
 
 /// Everything that a transaction needs.
@@ -117,7 +116,13 @@ impl Dispatch {
     }
 
     async fn transact(self, progress: &Progress) -> Answer {
-        let (delivered, session) = match self.converse(progress).await {
+        let transaction = smtp::Transaction {
+            envelope: &self.envelope,
+            body: &self.composed.body,
+            policy: self.policy,
+        };
+        let carried = self.directory.carry(&self.target, transaction, progress);
+        let (delivered, session) = match carried.await {
             Ok((Ok(delivered), session)) => (delivered, session),
             Ok((Err(error), _)) | Err(error) => return Err(self.explain(error).await),
         };
@@ -141,38 +146,6 @@ impl Dispatch {
         let until = self.answer_by.checked_sub(EXPLAINING_MARGIN);
         let until = until.unwrap_or_else(Instant::now);
         self.directory.explain(error, &self.target, until).await
-    }
-}
-
-type Outcome<T> = Result<T, Box<smtp::Error>>;
-
-impl Dispatch {
-    /// Carries the mail out on a session from the pool, and gives the session
-    /// back. The outer error is that there was no session.
-    async fn converse(&self, progress: &Progress) -> Outcome<(Outcome<Delivered>, Session)> {
-        let mut lease = self.directory.lease(&self.target, progress).await?;
-        let mut result = self.carry(lease.session(), progress).await;
-        if lease.is_warm()
-            && let Err(error) = &result
-            && error.is_stale()
-        {
-            debug!(%error, "a connection that had rested failed; trying a fresh one");
-            lease = lease.renew(&self.target, progress).await?;
-            result = self.carry(lease.session(), progress).await;
-        }
-        let facts = lease.facts();
-        lease.put_back();
-        Ok((result, facts))
-    }
-
-    /// Carries the mail out on one session.
-    async fn carry(&self, session: &mut smtp::Session, progress: &Progress) -> Outcome<Delivered> {
-        let transaction = smtp::Transaction {
-            envelope: &self.envelope,
-            body: &self.composed.body,
-            policy: self.policy,
-        };
-        session.send(transaction, progress).await
     }
 }
 

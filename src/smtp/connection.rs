@@ -13,6 +13,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use super::{
+    Progress,
     command::Commands,
     error::{Halt, Kind},
     reply::Parser,
@@ -38,6 +39,15 @@ pub(super) struct Connection<IO> {
     write_end: Option<io::Error>,
     /// How much of what was last to be written is still ours.
     unwritten: usize,
+}
+
+/// What happened on a connection.
+pub(super) enum Exchange {
+    /// So many octets were written.
+    Written(usize),
+    Heard(Reply),
+    /// Nothing more will be heard.
+    Ended(Kind),
 }
 
 impl<IO> Connection<IO> {
@@ -152,6 +162,52 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             },
         };
         Err(step.halt(kind).with_said(&self.parser.beginning()))
+    }
+
+    /// What came behind the last reply that is due, as far as that can be known
+    /// without waiting. It is not known then which was the one too many.
+    pub(super) async fn surplus(&mut self) -> Option<Kind> {
+        if !self.is_out_of_step() {
+            return None;
+        }
+        let nobody = Progress::default();
+        let step = Step::enter(&nobody, Stage::EndOfData, LAST_WORDS);
+        match self.reply(&step).await {
+            // It may take its leave at any time (RFC 5321 section 3.8).
+            Ok(reply) if reply.code == ReplyCode::CLOSING => None,
+            Ok(reply) => Some(Kind::Unexpected(reply)),
+            Err(halt) => Some(halt.kind),
+        }
+    }
+
+    /// Writes some of `octets`, or hears a reply, whichever comes first. To drop
+    /// the future loses neither.
+    pub(super) async fn exchange(&mut self, octets: &[u8]) -> Exchange {
+        let event = poll_fn(|cx| {
+            self.hear(cx, 1);
+            if let Some(reply) = self.heard.pop_front() {
+                return Poll::Ready(Exchange::Heard(reply));
+            }
+            if let Some(kind) = self.read_end.take() {
+                return Poll::Ready(Exchange::Ended(kind));
+            }
+            let stream = Pin::new(&mut self.stream);
+            let written = match octets {
+                [] => stream.poll_flush(cx).map_ok(|()| 0),
+                octets => stream.poll_write(cx, octets),
+            };
+            let written = match written {
+                Poll::Ready(Ok(0)) if octets.is_empty() => return Poll::Pending,
+                Poll::Ready(Ok(0)) => Err(ErrorKind::WriteZero.into()),
+                Poll::Ready(written) => written,
+                Poll::Pending => return Poll::Pending,
+            };
+            Poll::Ready(match written {
+                Ok(count) => Exchange::Written(count),
+                Err(error) => Exchange::Ended(self.broken(error)),
+            })
+        });
+        event.await
     }
 
     /// A reply that came while something was written.

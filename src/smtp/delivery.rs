@@ -300,7 +300,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Delivery<'_, IO> {
     }
 }
 
-fn untried(forward_paths: &[Address]) -> Vec<RecipientResult> {
+pub(super) fn untried(forward_paths: &[Address]) -> Vec<RecipientResult> {
     let untried = forward_paths.iter().map(|address| RecipientResult {
         address: address.clone(),
         state: RecipientState::NotSent,

@@ -216,8 +216,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         self.timings.transaction = Some(elapsed);
     }
 
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
     pub(super) fn error(&self, halt: Halt, recipients: Vec<RecipientResult>) -> Box<Error> {
-        let is_stale = halt.is_of_the_session() && !self.has_begun_message;
+        self.error_of(halt, recipients, self.has_begun_message)
+    }
+
+    /// The error of a mail of which the relay may have something, or nothing.
+    pub(super) fn error_of(
+        &self,
+        halt: Halt,
+        recipients: Vec<RecipientResult>,
+        has_begun_message: bool,
+    ) -> Box<Error> {
+        let is_stale = halt.is_of_the_session() && !has_begun_message;
         Box::new(Error {
             is_stale,
             ..*self.place.clone().error(halt, recipients)

@@ -48,7 +48,7 @@ pub struct Target {
 impl Target {
     /// Whether a session for one is as good as a session for the other. All
     /// counts that the relay sees, and all that keeps it honest.
-    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+    pub fn is_same_as(&self, other: &Self) -> bool {
         // What is added to a target, and not thought of here, must not compile.
         let Self {
             relay,

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
-    Body, Progress, Session,
+    Body, Progress, Session, Target,
     command::{Commands, MailParameters},
     error::{Error, Halt, Kind},
     step::Step,
@@ -27,8 +27,9 @@ use crate::{
 };
 pub(super) use discovery::Curiosity;
 pub(super) use fate::{refusal_of_recipients, settle};
+pub(super) use hearing::Hearing;
 pub use way::Transactions;
-use way::Way;
+use way::{MOST_EAGER, Way};
 
 /// How long it may take to leave the session in order after a refusal.
 const TIDY_UP_LIMIT: Duration = Duration::from_secs(5);
@@ -43,6 +44,23 @@ pub struct Transaction<'a> {
     pub body: &'a Body,
     /// What to do when some recipients are refused.
     pub policy: RecipientPolicy,
+}
+
+/// What every relay takes (RFC 5321 section 4.5.3.1.8).
+const RECIPIENTS_FOR_ALL: usize = 100;
+
+impl Transaction<'_> {
+    /// Whether it may be one of several at once, if the relay lets it. More
+    /// recipients may take more than one.
+    pub fn may_go_at_once(&self, target: &Target) -> bool {
+        let limit = target.max_recipients.map_or(usize::MAX, usize::from);
+        matches!(
+            target.transactions,
+            Transactions::Eager | Transactions::EagerIfSafe
+        ) && self.policy == RecipientPolicy::Any
+            && self.body.len() <= MOST_EAGER
+            && self.envelope.forward_paths.len() <= limit.min(RECIPIENTS_FOR_ALL)
+    }
 }
 
 /// The relay took the mail for at least one recipient.
@@ -78,6 +96,14 @@ impl Standing {
             due: 0,
             is_open: false,
             is_over: false,
+        }
+    }
+
+    /// Behind a refused transaction in which everything had its reply.
+    pub(super) fn refused() -> Self {
+        Self {
+            is_open: true,
+            ..Self::new(Way::Eager)
         }
     }
 }
@@ -174,10 +200,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         })
     }
 
-    fn mail(&self, transaction: &Transaction<'_>) -> Result<Commands, Kind> {
+    pub(super) fn mail(&self, transaction: &Transaction<'_>) -> Result<Commands, Kind> {
         let parameters = self.parameters(transaction)?;
         let reverse_path = transaction.envelope.reverse_path.as_ref();
         Ok(Commands::mail(reverse_path, parameters))
+    }
+
+    /// Whether it may be one of several at once on this session.
+    pub fn takes_at_once(&self, transaction: &Transaction<'_>) -> bool {
+        let limit = self
+            .extensions
+            .max_recipients
+            .map_or(usize::MAX, usize::from);
+        transaction.may_go_at_once(self.target())
+            && transaction.envelope.forward_paths.len() <= limit
+            && self.way(transaction.policy, transaction.body.len()) == Way::Eager
     }
 
     fn way(&self, policy: RecipientPolicy, size: u64) -> Way {

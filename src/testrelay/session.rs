@@ -144,6 +144,7 @@ impl Session {
                     self.wire.flush().await?;
                     sleep(time).await;
                 }
+                Act::Hear if self.wire.has_input() => {}
                 Act::Hear => self.wire.fill().await?,
                 Act::Stall => {
                     self.wire.flush().await?;

@@ -11,6 +11,7 @@ mod check;
 mod compose;
 mod connecting;
 mod deadlines;
+mod depth;
 mod docs;
 mod envelopes;
 mod faults;

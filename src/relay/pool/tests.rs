@@ -19,6 +19,7 @@ const LIMITS: PoolLimits = PoolLimits {
     max_connections: 2,
     idle_time: Duration::from_secs(30),
     max_mails: 100,
+    depth: 1,
 };
 
 /// What became of the connections, in order.

@@ -2,8 +2,6 @@
 //! (RFC 2920 and RFC 3030 allow it). A relay that accepts nobody discards the
 //! message (RFC 3030 section 2).
 
-use std::time::Duration;
-
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::Instant,
@@ -11,7 +9,7 @@ use tokio::{
 
 use super::{Standing, TIDY_UP_LIMIT, hearing::Hearing};
 use crate::{
-    report::{RecipientResult, Reply, ReplyCode, Stage},
+    report::{RecipientResult, Reply, Stage},
     smtp::{
         Body, Progress, Session,
         command::Commands,
@@ -19,9 +17,6 @@ use crate::{
         step::Step,
     },
 };
-
-/// How long to listen to a relay that has begun to say something unasked.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     /// Writes everything, and hears all that the relay says to it.
@@ -105,19 +100,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             let reply = self.connection.reply(&within(limit)).await?;
             hearing.hear(reply);
         }
-        self.hear_surplus(&within(LAST_WORDS)).await
-    }
-
-    /// One reply too many shows only now, when it is not known which it was:
-    /// that to the message may still be on its way.
-    async fn hear_surplus(&mut self, step: &Step<'_>) -> Result<(), Halt> {
-        if !self.connection.is_out_of_step() {
-            return Ok(());
-        }
-        match self.connection.reply(step).await? {
-            // It may take its leave at any time (RFC 5321 section 3.8).
-            reply if reply.code == ReplyCode::CLOSING => Ok(()),
-            reply => Err(step.halt(Kind::Unexpected(reply))),
+        match self.connection.surplus().await {
+            None => Ok(()),
+            Some(kind) => Err(Halt::new(Stage::EndOfData, kind)),
         }
     }
 }

@@ -13,14 +13,14 @@ use crate::{
 
 /// The replies so far: to MAIL, to each RCPT, and to BDAT.
 #[derive(Debug)]
-pub(super) struct Hearing {
+pub(in crate::smtp) struct Hearing {
     replies: Vec<Reply>,
     recipients: usize,
 }
 
 impl Hearing {
     /// Nothing was said yet to a transaction with so many recipients.
-    pub(super) fn new(recipients: usize) -> Self {
+    pub(in crate::smtp) fn new(recipients: usize) -> Self {
         Self {
             replies: Vec::with_capacity(recipients + 2),
             recipients,
@@ -28,18 +28,23 @@ impl Hearing {
     }
 
     /// The next reply that was due.
-    pub(super) fn hear(&mut self, reply: Reply) {
+    pub(in crate::smtp) fn hear(&mut self, reply: Reply) {
         self.replies.push(reply);
     }
 
     /// What the next reply is to. `None`: all are there.
-    pub(super) fn due(&self) -> Option<Stage> {
+    pub(in crate::smtp) fn due(&self) -> Option<Stage> {
         match self.replies.len() {
             0 => Some(Stage::MailFrom),
             n if n <= self.recipients => Some(Stage::RcptTo),
             n if n == self.recipients + 1 => Some(Stage::EndOfData),
             _ => None,
         }
+    }
+
+    /// What it said last.
+    pub(in crate::smtp) fn last(&self) -> Option<&Reply> {
+        self.replies.last()
     }
 
     /// Whether what is due can no longer make it a mail that was taken, unless
@@ -53,7 +58,7 @@ impl Hearing {
 
     /// Whether the conversation may go on: every reply came, each has its
     /// place, and the relay takes no leave.
-    pub(super) fn is_in_order(&self) -> bool {
+    pub(in crate::smtp) fn is_in_order(&self) -> bool {
         let has_place =
             |reply: &Reply| reply.code != ReplyCode::CLOSING && fate::state(reply).is_some();
         let takes = self.is_accepted();
@@ -63,7 +68,7 @@ impl Hearing {
     /// What became of the mail, and of each recipient. `is_whole` is whether
     /// all of it may have been written; `cut` is why no further reply came, or
     /// what came behind the last one.
-    pub(super) fn judge(
+    pub(in crate::smtp) fn judge(
         &self,
         results: &mut [RecipientResult],
         is_whole: bool,

@@ -100,7 +100,7 @@ async fn when_the_time_to_drain_is_over_what_the_relay_may_have_is_unknown() {
     let mut client = service.client().await;
     let requests = mails(1).chain(tokio_stream::pending());
     let mut answers = client.send_stream(requests, None).await.unwrap();
-    relay.wait_for_commands("DATA", 1).await.unwrap();
+    relay.wait_for_commands("BDAT", 1).await.unwrap();
     heard(&relay, 350).await;
     let ((), (answers, end)) = tokio::join!(service.stop(), rest(&mut answers));
     assert_eq!(end.unwrap_err().reason, "SHUTTING_DOWN");
@@ -158,7 +158,7 @@ async fn what_the_relay_may_have_goes_on_without_its_caller() {
     let mut client = service.client().await;
     let requests = mails(50);
     let answers = client.send_stream(requests, None).await.unwrap();
-    relay.wait_for_commands("DATA", 1).await.unwrap();
+    relay.wait_for_commands("BDAT", 1).await.unwrap();
     heard(&relay, 350).await;
     drop(answers);
 

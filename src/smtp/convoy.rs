@@ -1,0 +1,404 @@
+//! Several mails at once on one session, each in one write, one behind the other
+//! (RFC 2920 allows it). Replies come in the order of the commands, so that each
+//! finds its mail. Who may send mails so, and on which session, others decide.
+
+use std::{collections::VecDeque, io, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    Body, Delivered, Error, Progress, Session, Transaction,
+    command::Commands,
+    connection::Exchange,
+    delivery::untried,
+    error::{Halt, Kind},
+    step::Step,
+    transaction::{Hearing, Standing, settle},
+};
+use crate::{
+    mail::{Envelope, RecipientPolicy},
+    report::{self, RecipientResult, Reply, ReplyCode, Stage},
+};
+
+/// Once so much waits to be written, no further mail is added to it.
+const MOST_UNWRITTEN: usize = 256 * 1024;
+/// How long to hear a relay that takes its leave.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A mail for a session that carries several at once.
+#[derive(Debug)]
+pub struct Flight {
+    envelope: Envelope,
+    body: Body,
+    progress: Progress,
+    landed: oneshot::Sender<Landed>,
+}
+
+/// What became of one.
+#[derive(Debug)]
+pub struct Landed {
+    /// As [`Session::send`] has it.
+    pub outcome: Result<Delivered, Box<Error>>,
+    /// Facts about the session.
+    pub session: report::Session,
+}
+
+impl Flight {
+    /// A mail that may go to some of its recipients, and where to hear what
+    /// became of it.
+    pub fn new(
+        envelope: Envelope,
+        body: Body,
+        progress: Progress,
+    ) -> (Self, oneshot::Receiver<Landed>) {
+        let (landed, hears) = oneshot::channel();
+        let flight = Self {
+            envelope,
+            body,
+            progress,
+            landed,
+        };
+        (flight, hears)
+    }
+}
+
+/// A mail that is written, or about to be.
+struct Aloft {
+    flight: Flight,
+    results: Vec<RecipientResult>,
+    /// A RSET before it has no reply yet.
+    is_reset_due: bool,
+    /// The relay took its leave there.
+    farewell: Option<Reply>,
+    hearing: Hearing,
+    /// Where it ends, among all that is written.
+    end: u64,
+    began: Instant,
+}
+
+struct Convoy<'a, IO> {
+    session: &'a mut Session<IO>,
+    /// In the order in which replies are due.
+    aloft: VecDeque<Aloft>,
+    /// Has all of its replies, if the one to RSET that comes next is a yes: where
+    /// one reply too many had come before, that would be the one to its message.
+    held: Option<Aloft>,
+    unwritten: Vec<u8>,
+    /// How much was written.
+    written: u64,
+    /// Whether RSET has to tell that a refused message was discarded, and to end
+    /// its transaction.
+    needs_reset: bool,
+    /// When the wait for the next reply began.
+    since: Instant,
+    /// The relay takes its leave: until then, what it still says is heard.
+    leaves_by: Option<Instant>,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
+    /// Carries mails, up to `depth` at once, until no sender of `flights` is
+    /// left. [`Session::is_reusable`] then tells whether another mail may
+    /// follow, once the session is settled.
+    ///
+    /// When the connection fails, each mail has its own fate: what its replies
+    /// say; that the outcome is unknown, where all of it was written; else that
+    /// the session failed ([`Error::is_stale`]).
+    pub async fn convoy(&mut self, flights: &mut mpsc::Receiver<Flight>, depth: usize) {
+        self.is_usable = false;
+        self.curiosity = None;
+        let mut convoy = Convoy {
+            session: self,
+            aloft: VecDeque::new(),
+            held: None,
+            unwritten: Vec::new(),
+            written: 0,
+            needs_reset: false,
+            since: Instant::now(),
+            leaves_by: None,
+        };
+        let outcome = convoy.run(flights, depth).await;
+        let needs_reset = convoy.needs_reset;
+        match outcome {
+            Ok(()) => {
+                self.is_usable = true;
+                self.unsettled = needs_reset.then(Standing::refused);
+            }
+            Err(kind) => {
+                flights.close();
+                convoy.end(&kind);
+                while let Ok(flight) = flights.try_recv() {
+                    convoy.turn_away(flight, again(&kind));
+                }
+            }
+        }
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
+    /// `Err` is why the session is over.
+    async fn run(
+        &mut self,
+        flights: &mut mpsc::Receiver<Flight>,
+        depth: usize,
+    ) -> Result<(), Kind> {
+        let mut is_open = true;
+        while is_open || !self.aloft.is_empty() {
+            let has_room = self.aloft.len() < depth && self.unwritten.len() < MOST_UNWRITTEN;
+            let admits = is_open && has_room && self.leaves_by.is_none();
+            let until = self.deadline();
+            let is_waiting = !self.aloft.is_empty();
+            // Whoever takes its leave is told nothing more.
+            let octets = match self.leaves_by {
+                None => &self.unwritten[..],
+                Some(_) => &[],
+            };
+            tokio::select! {
+                biased;
+                flight = flights.recv(), if admits => match flight {
+                    Some(flight) => self.take_off(flight).await?,
+                    None => is_open = false,
+                },
+                event = timeout_at(until, self.session.connection.exchange(octets)),
+                    if is_waiting =>
+                {
+                    let limit = until - self.since;
+                    match event.map_err(|_| Kind::Timeout { limit })? {
+                        Exchange::Written(count) => {
+                            self.unwritten.drain(..count);
+                            self.written += count as u64;
+                        }
+                        Exchange::Heard(reply) => self.hear(reply).await?,
+                        Exchange::Ended(kind) => return Err(kind),
+                    }
+                }
+            }
+            if self.leaves_by.is_some() && self.aloft.is_empty() {
+                return Err(Kind::Closed { heard: true });
+            }
+        }
+        Ok(())
+    }
+
+    /// When the reply that is due must be there.
+    fn deadline(&self) -> Instant {
+        let limits = &self.session.limits;
+        let stage = self
+            .aloft
+            .front()
+            .and_then(|first| match first.is_reset_due {
+                true => Some(Stage::MailFrom),
+                false => first.hearing.due(),
+            });
+        let limit = match stage {
+            Some(Stage::RcptTo) => limits.rcpt,
+            Some(Stage::EndOfData) => limits.end_of_data,
+            _ => limits.mail,
+        };
+        let until = self.since + limit;
+        self.leaves_by.map_or(until, |leaves| leaves.min(until))
+    }
+
+    /// Puts a mail behind those that are being written.
+    async fn take_off(&mut self, flight: Flight) -> Result<(), Kind> {
+        let transaction = Transaction {
+            envelope: &flight.envelope,
+            body: &flight.body,
+            policy: RecipientPolicy::Any,
+        };
+        let mail = match self.session.mail(&transaction) {
+            Ok(mail) => mail,
+            Err(kind) => {
+                self.turn_away(flight, kind);
+                return Ok(());
+            }
+        };
+        if self.aloft.is_empty() && self.session.connection.is_interrupted() {
+            // Nothing is due: a relay that speaks has had enough.
+            let step = Step::enter(&flight.progress, Stage::MailFrom, FAREWELL);
+            let halt = self.session.connection.unasked(&step).await;
+            let cause = again(&halt.kind);
+            self.turn_away(flight, halt.kind);
+            return Err(cause);
+        }
+        if !flight.progress.commit() {
+            self.turn_away(flight, Kind::Abandoned);
+            return Ok(());
+        }
+        let is_reset_due = self.needs_reset || !self.aloft.is_empty();
+        let mut group = Commands::default();
+        if is_reset_due {
+            group.append(&Commands::rset());
+        }
+        group.append(&mail);
+        for forward_path in &flight.envelope.forward_paths {
+            group.add_rcpt(forward_path);
+        }
+        group.add_chunk(&flight.body);
+        if self.aloft.is_empty() {
+            self.since = Instant::now();
+        }
+        self.unwritten.extend_from_slice(group.octets());
+        self.session.mails += 1;
+        self.needs_reset = false;
+        self.aloft.push_back(Aloft {
+            results: untried(&flight.envelope.forward_paths),
+            is_reset_due,
+            farewell: None,
+            hearing: Hearing::new(flight.envelope.forward_paths.len()),
+            end: self.written + self.unwritten.len() as u64,
+            began: Instant::now(),
+            flight,
+        });
+        Ok(())
+    }
+
+    /// Gives a reply to the first mail that has one due.
+    async fn hear(&mut self, reply: Reply) -> Result<(), Kind> {
+        self.since = Instant::now();
+        if reply.code == ReplyCode::CLOSING && self.leaves_by.is_none() {
+            self.leaves_by = Some(Instant::now() + FAREWELL);
+        }
+        let Some(first) = self.aloft.front_mut() else {
+            return Err(Kind::Unexpected(reply));
+        };
+        if std::mem::take(&mut first.is_reset_due) {
+            return self.hear_reset(reply);
+        }
+        first.hearing.hear(reply);
+        if first.hearing.due().is_some() {
+            return Ok(());
+        }
+        self.land().await
+    }
+
+    fn hear_reset(&mut self, reply: Reply) -> Result<(), Kind> {
+        let is_leave = reply.code == ReplyCode::CLOSING;
+        // There is nothing to refuse (RFC 5321 section 4.1.1.5).
+        let fits = reply.code.is_positive() || is_leave;
+        if let Some(held) = self.held.take() {
+            let cut = (!fits).then(|| Kind::Unexpected(reply.clone()));
+            self.tell(held, cut);
+        }
+        match self.aloft.front_mut() {
+            _ if !fits => return Err(Kind::Unexpected(reply)),
+            Some(first) if is_leave => first.farewell = Some(reply),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The first mail has all of its replies.
+    async fn land(&mut self) -> Result<(), Kind> {
+        let Some(first) = self.aloft.pop_front() else {
+            return Ok(());
+        };
+        // One reply too many shows only where no other is due.
+        let surplus = if self.aloft.is_empty() {
+            self.session.connection.surplus().await
+        } else {
+            None
+        };
+        // An answer to what was not yet written is none.
+        let is_in_order = first.hearing.is_in_order() && first.end <= self.written;
+        let odd = first.hearing.last().filter(|_| !is_in_order).cloned();
+        if surplus.is_none() && odd.is_none() && !self.aloft.is_empty() {
+            self.held = Some(first);
+            return Ok(());
+        }
+        let is_taken = self.tell(first, surplus.as_ref().map(again));
+        self.needs_reset = !is_taken;
+        match surplus.or(odd.map(Kind::Unexpected)) {
+            Some(kind) => Err(kind),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells what became of a mail. Whether it was taken.
+    fn tell(&self, aloft: Aloft, cut: Option<Kind>) -> bool {
+        let Aloft {
+            flight,
+            mut results,
+            hearing,
+            end,
+            began,
+            ..
+        } = aloft;
+        let is_whole = end <= self.written;
+        let cut = cut.map(|kind| Halt::new(Stage::EndOfData, kind));
+        let outcome = hearing.judge(&mut results, is_whole, cut);
+        let is_taken = outcome.is_ok();
+        let outcome = match outcome {
+            Ok(reply) => Ok(Delivered {
+                reply,
+                recipients: results,
+                partial_failure: None,
+            }),
+            Err(halt) => {
+                settle(&mut results, &halt);
+                let may_be_taken = halt.stage == Stage::EndOfData;
+                if !may_be_taken {
+                    flight.progress.reopen();
+                }
+                Err(self.session.error_of(halt, results, may_be_taken))
+            }
+        };
+        self.answer(flight, outcome, began.elapsed());
+        is_taken
+    }
+
+    /// A mail of which nothing was written.
+    fn turn_away(&self, flight: Flight, kind: Kind) {
+        let results = untried(&flight.envelope.forward_paths);
+        let halt = Halt::new(Stage::MailFrom, kind);
+        let error = self.session.error_of(halt, results, false);
+        self.answer(flight, Err(error), Duration::ZERO);
+    }
+
+    fn answer(&self, flight: Flight, outcome: Result<Delivered, Box<Error>>, elapsed: Duration) {
+        let mut session = self.session.facts();
+        session.timings.transaction = Some(elapsed);
+        // Who asked may have gone.
+        let _ = flight.landed.send(Landed { outcome, session });
+    }
+
+    /// Tells every mail what the end of the session makes of it.
+    fn end(&mut self, kind: &Kind) {
+        // It has left, and what it had said so before goes for that mail.
+        if let Kind::Closed { .. } | Kind::Broken { .. } = kind
+            && let Some(first) = self.aloft.front_mut()
+            && first.hearing.last().is_none()
+            && let Some(farewell) = first.farewell.take()
+        {
+            first.hearing.hear(farewell);
+        }
+        if let Some(held) = self.held.take() {
+            self.tell(held, None);
+        }
+        while let Some(first) = self.aloft.pop_front() {
+            self.tell(first, Some(again(kind)));
+        }
+    }
+}
+
+/// The same fault, for another mail.
+fn again(kind: &Kind) -> Kind {
+    match kind {
+        Kind::Timeout { limit } => Kind::Timeout { limit: *limit },
+        Kind::Broken { heard, source } => Kind::Broken {
+            heard: *heard,
+            source: io::Error::new(source.kind(), source.to_string()),
+        },
+        Kind::BadReply(bad) => Kind::BadReply(*bad),
+        Kind::Unexpected(reply) => Kind::Unexpected(reply.clone()),
+        // What was said of another mail is no answer to this one.
+        _ => Kind::Closed { heard: true },
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "testrelay")]
+mod tests;
