@@ -1,0 +1,98 @@
+//! posthaste in this process, by the door that the service uses.
+
+use std::time::Duration;
+
+use posthaste::{
+    config::{self, Sources},
+    relay::Directory,
+    sender::{Deadline, Keep, Order, Sender},
+};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::{
+    Result,
+    load::{Courier, Team},
+    message,
+    mode::Mode,
+    relay::{HOST, Relay},
+};
+
+/// How long a mail may take.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How posthaste is to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub mode: Mode,
+    pub connections: usize,
+    /// Transactions in flight on each.
+    pub depth: usize,
+}
+
+/// The configuration of a service that sends to `relay`.
+pub fn configuration(relay: &Relay, shape: Shape) -> String {
+    let Shape {
+        mode,
+        connections,
+        depth,
+    } = shape;
+    format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n\n\
+         [tls]\nca_file = {ca_file:?}\nsystem_roots = false\n\n\
+         [relays.bench]\nhost = \"{HOST}\"\nport = {port}\nehlo_name = \"{ehlo_name}\"\n{keys}\n\
+         [relays.bench.pool]\nmax_connections = {connections}\n\
+         # The others use a connection for as long as it lasts.\n\
+         max_mails = 1_000_000\n",
+        ca_file = relay.ca_file(),
+        port = relay.port,
+        ehlo_name = message::EHLO_NAME,
+        keys = mode.keys(depth),
+    )
+}
+
+/// posthaste with as many callers as it can serve at once.
+pub fn team(name: &str, relay: &Relay, shape: Shape, size: usize) -> Result<Team<Caller>> {
+    let sender = sender(relay, shape)?;
+    let caller = Caller {
+        sender,
+        order: message::order(size)?,
+    };
+    Ok(Team::new(
+        name,
+        vec![caller; shape.connections * shape.depth],
+    ))
+}
+
+fn sender(relay: &Relay, shape: Shape) -> Result<Sender> {
+    let folder = TempDir::new()?;
+    let file = folder.path().join("posthaste.toml");
+    std::fs::write(&file, configuration(relay, shape))?;
+    let config = config::load(&Sources {
+        file: Some(file),
+        ..Sources::default()
+    })?;
+    let keep = Keep {
+        time: config.idempotency.keep,
+        entries: config.idempotency.max_entries,
+    };
+    let directory = Directory::new(config.relay)?;
+    Ok(Sender::new(directory, keep, config.server.max_under_way))
+}
+
+/// Somebody who has a mail to send.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    sender: Sender,
+    order: Order,
+}
+
+impl Courier for Caller {
+    async fn send(&mut self) -> Result<()> {
+        let deadline = Deadline {
+            answer_by: Instant::now() + DEADLINE,
+        };
+        self.sender.send(self.order.clone(), None, deadline).await?;
+        Ok(())
+    }
+}
