@@ -8,7 +8,7 @@ use super::RELAY;
 use crate::{
     config::fixture::{Fixture, SECRET},
     relay::PoolLimits,
-    smtp::{Credentials, Host, TimeLimits},
+    smtp::{Credentials, Host, TimeLimits, Transactions},
 };
 
 #[test]
@@ -26,6 +26,7 @@ post_quantum = false
 host = "SMTP.Example.com"
 ehlo_name = "Bücher.example"
 max_recipients = 50
+transactions = "eager_if_safe"
 [relays.primary.tls]
 ca_file = "a.ca.pem"
 crl_file = "a.crl.pem"
@@ -40,6 +41,7 @@ mail = "1s"
 [relays.primary.pool]
 max_connections = 3
 idle_time = "10s"
+depth = 16
 [custom_relays.pool]
 max_mails = 1
 "#,
@@ -51,6 +53,8 @@ max_mails = 1
     assert_eq!(relay.ehlo_name, "xn--bcher-kva.example");
     assert_eq!(relay.max_recipients.map(NonZero::get), Some(50));
     assert_eq!(config.relay.custom.max_recipients, None);
+    assert_eq!(relay.transactions, Transactions::EagerIfSafe);
+    assert_eq!(config.relay.custom.transactions, Transactions::Standard);
     assert_eq!(relay.tls.trust_anchors.as_ref().unwrap().len(), 1);
     assert_eq!(relay.tls.crls.as_ref().unwrap().len(), 1);
     assert_eq!(
@@ -67,6 +71,7 @@ max_mails = 1
     let expected = PoolLimits {
         max_connections: 3,
         idle_time: Duration::from_secs(10),
+        depth: 16,
         ..PoolLimits::default()
     };
     assert_eq!(relay.pool, expected);
