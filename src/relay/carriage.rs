@@ -66,13 +66,13 @@ impl Carriage<'_> {
         self.progress.enter(Stage::PoolWait);
         match self.place().await? {
             Place::Own(lease) => self.carry_alone(lease).await,
-            Place::Shared(share) => match self.carry_with_others(share).await {
-                Some((outcome, facts)) => Ok((outcome, facts)),
-                None => {
-                    debug!("a connection of several mails failed; trying a fresh one");
-                    self.carry_alone(self.fresh().await?).await
+            Place::Shared(share) => {
+                if let Some(carried) = self.carry_with_others(share).await {
+                    return Ok(carried);
                 }
-            },
+                debug!("a connection of several mails failed; trying a fresh one");
+                self.carry_alone(self.fresh().await?).await
+            }
         }
     }
 
@@ -132,25 +132,22 @@ impl Carriage<'_> {
             Some(convoys) if self.transaction.may_go_at_once(self.target) => convoys,
             _ => return Ok(Place::Own(self.own(asked).await?)),
         };
-        let lease = match Lease::idle(&self.pool, self.target) {
-            Some(lease) => lease,
-            None => {
-                let pool = Arc::clone(&self.pool);
-                let taken = tokio::select! {
-                    biased;
-                    () = self.progress.abandoned() => return Err(self.abandoned()),
-                    seat = convoys.seat(self.target) => {
-                        return Ok(Place::Shared(Share {
-                            seat,
-                            waited: asked.elapsed(),
-                            used_by: UsedBy::Others,
-                        }));
-                    }
-                    taken = pool.take(self.target) => taken,
-                };
-                Lease::of(taken, asked.elapsed(), self.target, self.progress).await?
+        if let Some(lease) = Lease::idle(&self.pool, self.target) {
+            return Ok(self.share(convoys, lease));
+        }
+        let taken = tokio::select! {
+            biased;
+            () = self.progress.abandoned() => return Err(self.abandoned()),
+            seat = convoys.seat(self.target) => {
+                return Ok(Place::Shared(Share {
+                    seat,
+                    waited: asked.elapsed(),
+                    used_by: UsedBy::Others,
+                }));
             }
+            taken = Arc::clone(&self.pool).take(self.target) => taken,
         };
+        let lease = Lease::of(taken, asked.elapsed(), self.target, self.progress).await?;
         Ok(self.share(convoys, lease))
     }
 

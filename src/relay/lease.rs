@@ -51,7 +51,8 @@ impl Lease {
         progress: &Progress,
         waited: Duration,
     ) -> Result<Self, Box<Error>> {
-        let session = Session::open(target, progress).await?;
+        // Most mails find a session: theirs need not make room for opening one.
+        let session = Box::pin(Session::open(target, progress)).await?;
         Ok(Self {
             held: slot.hold(session),
             is_warm: false,

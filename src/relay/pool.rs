@@ -108,7 +108,8 @@ struct Stock<S> {
 }
 
 struct Idle<S> {
-    session: S,
+    // In a box, since each mail hands it on several times.
+    session: Box<S>,
     since: Instant,
 }
 
@@ -122,7 +123,7 @@ pub(super) struct Slot<S> {
 /// lets it be used again.
 pub(super) struct Held<S> {
     // Closed before the permit, in `slot`, lets another be opened.
-    session: S,
+    session: Box<S>,
     slot: Slot<S>,
 }
 
@@ -136,9 +137,9 @@ pub(super) enum Taken<S> {
 
 /// What the stock has.
 enum Pick<S> {
-    Ready(S),
+    Ready(Box<S>),
     /// Nothing that fits. This one has to go first.
-    InTheWay(S),
+    InTheWay(Box<S>),
     Nothing,
 }
 
@@ -167,9 +168,10 @@ impl<S: Keep> Pool<S> {
         let pick = self.pick(target);
         let slot = Slot { pool: self, permit };
         match pick {
-            Pick::Ready(session) => Taken::Warm(slot.hold(session)),
+            Pick::Ready(session) => Taken::Warm(Held { session, slot }),
             Pick::InTheWay(session) => {
-                session.quit().await;
+                // Most mails find a session: theirs need not make room for this.
+                Box::pin(session.quit()).await;
                 Taken::Cold(slot)
             }
             Pick::Nothing => Taken::Cold(slot),
@@ -180,7 +182,8 @@ impl<S: Keep> Pool<S> {
     pub(super) fn take_idle(self: Arc<Self>, target: &S::Target) -> Option<Held<S>> {
         let permit = Arc::clone(&self.room).try_acquire_owned().ok()?;
         let session = self.pick_idle(target)?;
-        Some(Slot { pool: self, permit }.hold(session))
+        let slot = Slot { pool: self, permit };
+        Some(Held { session, slot })
     }
 
     /// How many connections there are.
@@ -207,7 +210,7 @@ impl<S: Keep> Pool<S> {
     }
 
     /// The last that was used and fits. Those that have ended are dropped.
-    fn pick_idle(&self, target: &S::Target) -> Option<S> {
+    fn pick_idle(&self, target: &S::Target) -> Option<Box<S>> {
         let mut stock = self.lock();
         let fits = |idle: &Idle<S>| idle.session.serves(target);
         while let Some(at) = stock.idle.iter().rposition(fits) {
@@ -232,7 +235,7 @@ impl<S: Keep> Pool<S> {
         Pick::Nothing
     }
 
-    fn keep(self: Arc<Self>, session: S, permit: OwnedSemaphorePermit) {
+    fn keep(self: Arc<Self>, session: Box<S>, permit: OwnedSemaphorePermit) {
         let mut stock = self.lock();
         if stock.is_closed {
             drop(stock);
@@ -252,7 +255,7 @@ impl<S: Keep> Pool<S> {
     }
 
     /// Ends a connection that keeps its place until it has ended.
-    fn dismiss(&self, session: S, permit: OwnedSemaphorePermit) {
+    fn dismiss(&self, session: Box<S>, permit: OwnedSemaphorePermit) {
         self.farewells.spawn(async move {
             session.quit().await;
             drop(permit);
@@ -296,7 +299,7 @@ impl<S: Keep> Slot<S> {
     /// The connection has been opened.
     pub(super) fn hold(self, session: S) -> Held<S> {
         Held {
-            session,
+            session: Box::new(session),
             slot: self,
         }
     }

@@ -1,6 +1,6 @@
 //! Facts about a session with a relay.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::TlsSession;
 
@@ -23,7 +23,7 @@ pub struct Session {
     /// Where it went.
     pub endpoint: RelayEndpoint,
     /// What TLS negotiated. `None` when the session was in plaintext.
-    pub tls: Option<TlsSession>,
+    pub tls: Option<Arc<TlsSession>>,
     /// Whether the connection had carried a mail before.
     pub reused: bool,
     /// The relay's EHLO keywords, with their parameters.

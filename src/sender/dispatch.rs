@@ -9,7 +9,7 @@ use tracing::{error, info};
 
 use super::{ASK_AGAIN, Answer, Place, SendError, Sent, Ticket};
 use crate::{
-    mail::{Address, Envelope, RecipientPolicy},
+    mail::{Envelope, RecipientPolicy},
     mime::Composed,
     relay::{self, Directory},
     report::{
@@ -22,8 +22,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Dispatch {
     pub(super) directory: Arc<Directory>,
-    pub(super) target: smtp::Target,
-    pub(super) envelope: Envelope,
+    pub(super) target: Arc<smtp::Target>,
+    pub(super) envelope: Arc<Envelope>,
     pub(super) policy: RecipientPolicy,
     pub(super) composed: Composed,
     /// The caller's labels, for the log.
@@ -49,8 +49,8 @@ impl Dispatch {
         // deadline runs out does.
         let waiting = Waiting {
             progress: progress.clone(),
-            target: self.target.clone(),
-            recipients: self.envelope.forward_paths.clone(),
+            target: Arc::clone(&self.target),
+            envelope: Arc::clone(&self.envelope),
         };
 
         let (tell, told) = oneshot::channel();
@@ -83,16 +83,16 @@ impl Dispatch {
     }
 
     async fn run(self, progress: &Progress) -> Answer {
-        let recipients = self.envelope.forward_paths.clone();
-        let target = self.target.clone();
+        let envelope = Arc::clone(&self.envelope);
+        let target = Arc::clone(&self.target);
         let tags = labels(&self.tags);
         let directory = Arc::clone(&self.directory);
         let transaction = AssertUnwindSafe(self.transact(progress)).catch_unwind();
         let answer = transaction.await.unwrap_or_else(|_| {
             let waiting = Waiting {
                 progress: progress.clone(),
-                target: target.clone(),
-                recipients,
+                target: Arc::clone(&target),
+                envelope,
             };
             error!(stage = progress.stage().name(), "a transaction panicked");
             Err(waiting.internal())
@@ -145,7 +145,8 @@ impl Dispatch {
     async fn explain(&self, error: Box<smtp::Error>) -> Box<RelayFailure> {
         let until = self.answer_by.checked_sub(EXPLAINING_MARGIN);
         let until = until.unwrap_or_else(Instant::now);
-        self.directory.explain(error, &self.target, until).await
+        // Most mails need no explanation, and no room for one either.
+        Box::pin(self.directory.explain(error, &self.target, until)).await
     }
 }
 
@@ -155,8 +156,8 @@ pub(super) fn late_in_line(target: &smtp::Target, envelope: &Envelope) -> Box<Re
     progress.enter(Stage::PoolWait);
     let waiting = Waiting {
         progress,
-        target: target.clone(),
-        recipients: envelope.forward_paths.clone(),
+        target: Arc::new(target.clone()),
+        envelope: Arc::new(envelope.clone()),
     };
     waiting.give_up()
 }
@@ -164,8 +165,8 @@ pub(super) fn late_in_line(target: &smtp::Target, envelope: &Envelope) -> Box<Re
 /// The side that waits for the answer.
 struct Waiting {
     progress: Progress,
-    target: smtp::Target,
-    recipients: Vec<Address>,
+    target: Arc<smtp::Target>,
+    envelope: Arc<Envelope>,
 }
 
 impl Waiting {
@@ -205,7 +206,8 @@ impl Waiting {
             Reason::OutcomeUnknown => RecipientState::Unknown,
             _ => RecipientState::NotSent,
         };
-        let recipients = self.recipients.iter().map(|address| RecipientResult {
+        let forward_paths = &self.envelope.forward_paths;
+        let recipients = forward_paths.iter().map(|address| RecipientResult {
             address: address.clone(),
             state: fate,
             reply: None,

@@ -278,8 +278,8 @@ impl Sender {
         let composed = compose(order.mail.content).await?;
         let dispatch = Dispatch {
             directory: Arc::clone(&self.directory),
-            target,
-            envelope: order.mail.envelope,
+            target: Arc::new(target),
+            envelope: Arc::new(order.mail.envelope),
             policy: order.policy,
             tags: order.tags,
             composed,

@@ -3,7 +3,7 @@
 
 use std::{fmt, str::FromStr};
 
-use secrecy::zeroize::Zeroizing;
+use secrecy::zeroize::Zeroize as _;
 
 use super::{Body, Host, auth::Mechanism, data::CHUNK};
 use crate::mail::{Address, Broken, Rule};
@@ -11,9 +11,19 @@ use crate::mail::{Address, Broken, Rule};
 /// Commands to be sent together, and how many there are.
 #[derive(Default)]
 pub(super) struct Commands {
-    /// AUTH puts secrets there.
-    octets: Zeroizing<Vec<u8>>,
+    octets: Vec<u8>,
     count: usize,
+    /// AUTH puts secrets there, which are wiped in the end. A message is not:
+    /// it takes longer than to send it.
+    is_secret: bool,
+}
+
+impl Drop for Commands {
+    fn drop(&mut self) {
+        if self.is_secret {
+            self.octets.zeroize();
+        }
+    }
 }
 
 /// What to say in EHLO: a domain name, or an address literal in brackets
@@ -62,13 +72,13 @@ impl Commands {
     pub(super) fn auth(mechanism: Mechanism, initial_response: Option<&str>) -> Self {
         match initial_response {
             None => Self::one(&["AUTH ", mechanism.name()]),
-            Some(response) => Self::one(&["AUTH ", mechanism.name(), " ", response]),
+            Some(response) => Self::secret(&["AUTH ", mechanism.name(), " ", response]),
         }
     }
 
     /// A line of a SASL exchange, in base64.
     pub(super) fn auth_response(response: &str) -> Self {
-        Self::one(&[response])
+        Self::secret(&[response])
     }
 
     pub(super) fn rset() -> Self {
@@ -133,11 +143,18 @@ impl Commands {
     pub(super) fn append(&mut self, further: &Self) {
         self.octets.extend_from_slice(&further.octets);
         self.count += further.count;
+        self.is_secret |= further.is_secret;
     }
 
     /// BDAT, for a message of so many octets to follow.
     pub(super) fn bdat(size: u64) -> Self {
         Self::one(&["BDAT ", &size.to_string(), " LAST"])
+    }
+
+    fn secret(parts: &[&str]) -> Self {
+        let mut commands = Self::one(parts);
+        commands.is_secret = true;
+        commands
     }
 
     fn one(parts: &[&str]) -> Self {

@@ -331,7 +331,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
 
     /// Takes in what has come, until `due` replies are there.
     fn hear(&mut self, cx: &mut Context<'_>, due: usize) {
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 1024];
         while self.read_end.is_none() {
             while self.heard.len() < due {
                 match self.parser.next() {

@@ -186,13 +186,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
     /// When the reply that is due must be there.
     fn deadline(&self) -> Instant {
         let limits = &self.session.limits;
-        let stage = self
-            .aloft
-            .front()
-            .and_then(|first| match first.is_reset_due {
-                true => Some(Stage::MailFrom),
-                false => first.hearing.due(),
-            });
+        let stage = self.aloft.front().and_then(|first| {
+            if first.is_reset_due {
+                Some(Stage::MailFrom)
+            } else {
+                first.hearing.due()
+            }
+        });
         let limit = match stage {
             Some(Stage::RcptTo) => limits.rcpt,
             Some(Stage::EndOfData) => limits.end_of_data,

@@ -45,12 +45,13 @@ pub(super) struct Chunk<'a> {
 
 impl<'a> Stuffed<'a> {
     pub(super) fn new(message: &'a Body) -> Self {
+        let whole = usize::try_from(message.len()).unwrap_or(CHUNK);
         Self {
             rest: message.reader(),
             left: message.len(),
             at_line_start: true,
             tail: [0; 2],
-            piece: Vec::with_capacity(CHUNK + SPARE),
+            piece: Vec::with_capacity(whole.min(CHUNK) + SPARE),
         }
     }
 

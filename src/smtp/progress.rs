@@ -103,7 +103,7 @@ impl Progress {
 
     /// Whether the transaction was given up.
     pub fn is_abandoned(&self) -> bool {
-        self.0.abandoned.is_cancelled()
+        self.0.decision.load(Ordering::Acquire) == ABANDONED
     }
 
     /// Waits until the transaction is given up.

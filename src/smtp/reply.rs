@@ -155,6 +155,10 @@ fn code_of(line: &[u8]) -> Option<(ReplyCode, bool)> {
 }
 
 fn printable(text: &[u8]) -> String {
+    let text = text.trim_ascii_end();
+    if text.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        return String::from_utf8_lossy(text).into_owned();
+    }
     String::from_utf8_lossy(text)
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })

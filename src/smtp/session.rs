@@ -1,6 +1,6 @@
 //! A session: a connection's life, from DNS to QUIT.
 
-use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
+use std::{net::IpAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -50,7 +50,7 @@ pub struct Session<IO = TcpStream> {
     pub(super) has_begun_message: bool,
     target: Target,
     place: Place,
-    tls: Option<TlsSession>,
+    tls: Option<Arc<TlsSession>>,
     timings: Timings,
     /// Transactions that were begun.
     pub(super) mails: usize,
@@ -138,7 +138,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 has_begun_message: false,
                 target: target.clone(),
                 place,
-                tls: opening.tls,
+                tls: opening.tls.map(Arc::new),
                 timings: opening.timings,
                 mails: 0,
                 has_rested: false,

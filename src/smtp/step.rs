@@ -1,7 +1,7 @@
 //! One step of a session: its stage, its time limit, and the chance that the
 //! caller gives up meanwhile.
 
-use std::time::Duration;
+use std::{pin::pin, task::Poll, time::Duration};
 
 use super::{
     Progress,
@@ -51,6 +51,14 @@ impl<'a> Step<'a> {
 
     /// Waits, until the limit runs out or the caller gives up.
     pub(super) async fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, Halt> {
+        let mut future = pin!(future);
+        if self.progress.is_abandoned() {
+            return Err(self.halt(Kind::Abandoned));
+        }
+        // What need not wait needs neither a timer nor a listener.
+        if let Poll::Ready(outcome) = futures_util::poll!(future.as_mut()) {
+            return Ok(outcome);
+        }
         tokio::select! {
             biased;
             () = self.progress.abandoned() => Err(self.halt(Kind::Abandoned)),

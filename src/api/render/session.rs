@@ -38,7 +38,7 @@ pub(in crate::api) fn recipients(
 pub(in crate::api) fn session(session: &report::Session) -> pb::Session {
     pb::Session {
         endpoint: Some(endpoint(&session.endpoint)),
-        tls: session.tls.as_ref().map(tls_session),
+        tls: session.tls.as_deref().map(tls_session),
         reused: session.reused,
         extensions: session.extensions.clone(),
         timings: Some(timings(session.timings)),

@@ -159,7 +159,7 @@ async fn a_lost_connection_leaves_unknown_what_has_no_last_reply() {
         assert!(
             outcomes
                 .iter()
-                .flat_map(|it| it.as_ref().err())
+                .filter_map(|it| it.as_ref().err())
                 .all(|it| !it.is_stale())
         );
         let unknown = Some(Reason::OutcomeUnknown);

@@ -1,5 +1,7 @@
 //! One port of the relay's host in one mode, tried by opening a session.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::{name, reason};
@@ -35,7 +37,7 @@ impl Door {
         match Walk::take(&target, end).await.outcome {
             Ok(session) => TlsProbe {
                 succeeded: true,
-                session: session.tls,
+                session: session.tls.map(Arc::unwrap_or_clone),
                 ..untold
             },
             Err(error) => {

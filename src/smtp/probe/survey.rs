@@ -1,7 +1,7 @@
 //! Looks at each port that relays take mail at: what does it speak, and would
 //! a session come about there?
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -108,7 +108,7 @@ impl View {
                     banner,
                     detected_mode: Some(detected),
                     healthy: !lacks_tls,
-                    tls: session.tls,
+                    tls: session.tls.map(Arc::unwrap_or_clone),
                     reason: lacks_tls.then_some(Reason::StarttlsNotOffered),
                 }
             }
