@@ -32,7 +32,7 @@ async fn service(relay: &TestRelay, server: &str, pool: &str) -> Service {
     .await
 }
 
-const ONE: &str = "max_connections = 1, depth = 8";
+const ONE: &str = "max_connections = 1, depth = 8, max_mails = 1000";
 
 /// So many mails at the same time. Why each was not sent, if it was not.
 async fn crowd(service: &Service, mails: usize) -> Vec<Option<Reason>> {
