@@ -43,6 +43,11 @@ impl ReplyCode {
     pub fn is_permanent(self) -> bool {
         self.0 / 100 == 5
     }
+
+    /// 4yz or 5yz: refused.
+    pub fn is_refusal(self) -> bool {
+        self.is_transient() || self.is_permanent()
+    }
 }
 
 impl fmt::Display for ReplyCode {

@@ -7,6 +7,7 @@ use hickory_resolver::net::NetError;
 use super::{
     Host,
     auth::{Fault, Mechanism},
+    failure::refusal,
     prelude::Prelude,
     probe::Hello,
     reply::BadReply,
@@ -96,6 +97,17 @@ impl Halt {
             kind,
             said: Box::default(),
         }
+    }
+
+    /// The relay refused with `reply`.
+    pub(super) fn refused(stage: Stage, reply: Reply) -> Self {
+        let reason = refusal(stage, &reply);
+        let kind = Kind::Refused {
+            reason,
+            reply,
+            mechanism: None,
+        };
+        Self::new(stage, kind)
     }
 
     /// With what came in the place of a reply. Not in AUTH, where the relay may

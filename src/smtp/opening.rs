@@ -14,7 +14,6 @@ use super::{
     connection::Connection,
     ehlo::{self, Extensions},
     error::{Foreign, Halt, Kind, Local},
-    failure::refusal,
     prelude::Prelude,
     probe::{self, Answered},
     reply::BadReply,
@@ -159,11 +158,7 @@ impl Opening<'_> {
             }))
         } else {
             // Whatever else it is, TLS does not begin (RFC 3207 section 4).
-            Err(step.halt(Kind::Refused {
-                reason: refusal(step.stage(), &reply),
-                reply,
-                mechanism: None,
-            }))
+            Err(Halt::refused(step.stage(), reply))
         }
     }
 
@@ -362,15 +357,11 @@ fn or_leave<IO: AsyncRead + AsyncWrite + Unpin, T>(
 
 /// A reply that should have been positive.
 pub(super) fn refused(step: &Step<'_>, reply: Reply) -> Halt {
-    step.halt(if reply.code.is_transient() || reply.code.is_permanent() {
-        Kind::Refused {
-            reason: refusal(step.stage(), &reply),
-            reply,
-            mechanism: None,
-        }
+    if reply.code.is_refusal() {
+        Halt::refused(step.stage(), reply)
     } else {
-        Kind::Unexpected(reply)
-    })
+        step.halt(Kind::Unexpected(reply))
+    }
 }
 
 /// What `octets`, which should begin a greeting, begin instead.

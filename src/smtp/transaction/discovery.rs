@@ -93,11 +93,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         self.connection.send(&group, step).await?;
         for is_positive in SHOWN {
             let reply = self.connection.reply(step).await?;
-            let is_refusal = reply.code.is_transient() || reply.code.is_permanent();
             let fits = if is_positive {
                 reply.code.is_positive()
             } else {
-                is_refusal && reply.code != ReplyCode::CLOSING
+                reply.code.is_refusal() && reply.code != ReplyCode::CLOSING
             };
             if !fits {
                 return Ok(false);

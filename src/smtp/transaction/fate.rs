@@ -3,10 +3,7 @@
 use crate::{
     mail::RecipientPolicy,
     report::{Reason, RecipientResult, RecipientState, Reply, Stage},
-    smtp::{
-        error::{Halt, Kind},
-        failure::refusal,
-    },
+    smtp::error::{Halt, Kind},
 };
 
 /// What a reply to RCPT, DATA or the end of data makes of a recipient.
@@ -39,12 +36,7 @@ pub(in crate::smtp) fn refusal_of_recipients(
         RecipientPolicy::All => rejected.or(deferred),
     };
     let reply = decisive?.reply.clone()?;
-    let kind = Kind::Refused {
-        reason: refusal(Stage::RcptTo, &reply),
-        reply,
-        mechanism: None,
-    };
-    Some(Halt::new(Stage::RcptTo, kind))
+    Some(Halt::refused(Stage::RcptTo, reply))
 }
 
 /// What a transaction that failed makes of the recipients that were accepted,

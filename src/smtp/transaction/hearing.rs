@@ -5,10 +5,7 @@ use super::fate;
 use crate::{
     mail::RecipientPolicy,
     report::{RecipientResult, RecipientState, Reply, ReplyCode, Stage},
-    smtp::{
-        error::{Halt, Kind},
-        failure::refusal,
-    },
+    smtp::error::{Halt, Kind},
 };
 
 /// The replies so far: to MAIL, to each RCPT, and to BDAT.
@@ -51,7 +48,7 @@ impl Hearing {
     /// the relay contradicts itself.
     pub(super) fn is_decided(&self) -> bool {
         let is_closing = |reply: &Reply| reply.code == ReplyCode::CLOSING;
-        self.mail().is_some_and(is_refusal)
+        self.mail().is_some_and(|reply| reply.code.is_refusal())
             || self.replies.iter().any(is_closing)
             || self.are_all_refused()
     }
@@ -62,7 +59,8 @@ impl Hearing {
         let has_place =
             |reply: &Reply| reply.code != ReplyCode::CLOSING && fate::state(reply).is_some();
         let takes = self.is_accepted();
-        self.replies.iter().all(has_place) && self.end().is_some_and(|end| takes || is_refusal(end))
+        self.replies.iter().all(has_place)
+            && self.end().is_some_and(|end| takes || end.code.is_refusal())
     }
 
     /// What became of the mail, and of each recipient. `is_whole` is whether
@@ -114,11 +112,11 @@ impl Hearing {
             }
             // It cannot have taken what it has not got.
             (Some(end), None) if end.code.is_positive() => Err(unexpected(Stage::Data, end)),
-            (Some(end), None) if is_refusal(end) => Err(self
+            (Some(end), None) if end.code.is_refusal() => Err(self
                 .misplaced()
                 .or_else(|| self.refusal_of_sender())
                 .or_else(|| self.refusal(results))
-                .unwrap_or_else(|| refused(Stage::EndOfData, end))),
+                .unwrap_or_else(|| Halt::refused(Stage::EndOfData, end.clone()))),
             (Some(end), None) => Err(unexpected(Stage::EndOfData, end)),
             (None, cut) => Err(self
                 .farewell()
@@ -146,12 +144,15 @@ impl Hearing {
     /// Whichever reply is that to MAIL, it is a refusal.
     fn refusal_of_all(&self) -> Option<Halt> {
         let halt = self.refusal_of_sender()?;
-        self.replies.iter().all(is_refusal).then_some(halt)
+        self.replies
+            .iter()
+            .all(|reply| reply.code.is_refusal())
+            .then_some(halt)
     }
 
     fn refusal_of_sender(&self) -> Option<Halt> {
-        let reply = self.mail().filter(|reply| is_refusal(reply))?;
-        Some(refused(Stage::MailFrom, reply))
+        let reply = self.mail().filter(|reply| reply.code.is_refusal())?;
+        Some(Halt::refused(Stage::MailFrom, reply.clone()))
     }
 
     /// The relay took its leave instead of a reply, and said nothing more. Some
@@ -168,7 +169,7 @@ impl Hearing {
         };
         (last.code == ReplyCode::CLOSING).then(|| {
             self.refusal_of_sender()
-                .unwrap_or_else(|| refused(stage, last))
+                .unwrap_or_else(|| Halt::refused(stage, last.clone()))
         })
     }
 
@@ -199,7 +200,7 @@ impl Hearing {
 
     fn are_all_refused(&self) -> bool {
         self.to_recipients()
-            .filter(|reply| is_refusal(reply))
+            .filter(|reply| reply.code.is_refusal())
             .count()
             == self.recipients
     }
@@ -215,19 +216,6 @@ impl Hearing {
     fn end(&self) -> Option<&Reply> {
         self.replies.get(self.recipients + 1)
     }
-}
-
-fn is_refusal(reply: &Reply) -> bool {
-    reply.code.is_transient() || reply.code.is_permanent()
-}
-
-fn refused(stage: Stage, reply: &Reply) -> Halt {
-    let kind = Kind::Refused {
-        reason: refusal(stage, reply),
-        reply: reply.clone(),
-        mechanism: None,
-    };
-    Halt::new(stage, kind)
 }
 
 fn unexpected(stage: Stage, reply: &Reply) -> Halt {
