@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Discards, Progress, Target, TimeLimits, Transactions,
+    Progress, Target, TimeLimits,
     command::Commands,
     connect::{Connected, connect},
     connection::Connection,
@@ -35,8 +35,6 @@ pub struct Session<IO = TcpStream> {
     pub(super) limits: TimeLimits,
     /// How many recipients to name in one transaction.
     pub(super) max_recipients: Option<NonZeroUsize>,
-    /// How boldly to write.
-    pub(super) transactions: Transactions,
     /// Whether another transaction may follow. `false` while one is under way,
     /// so that one that is dropped leaves it so.
     pub(super) is_usable: bool,
@@ -44,7 +42,6 @@ pub struct Session<IO = TcpStream> {
     pub(super) unsettled: Option<Standing>,
     /// What is to be found out when nobody waits for a mail.
     pub(super) curiosity: Option<Curiosity>,
-    pub(super) discards: Discards,
     /// Whether the relay may have something of the message, for the mail under
     /// way or for the last one, in whichever of its transactions.
     pub(super) has_begun_message: bool,
@@ -130,11 +127,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 extensions,
                 limits: target.limits,
                 max_recipients: target.max_recipients,
-                transactions: target.transactions,
                 is_usable: true,
                 unsettled: None,
                 curiosity: None,
-                discards: target.discards.clone(),
                 has_begun_message: false,
                 target: target.clone(),
                 place,

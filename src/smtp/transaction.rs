@@ -218,8 +218,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     }
 
     fn way(&self, policy: RecipientPolicy, size: u64) -> Way {
-        let discards = self.discards.is_shown(&self.extensions.lines);
-        Way::choose(self.transactions, &self.extensions, discards, policy, size)
+        let target = self.target();
+        let wish = target.transactions;
+        let discards =
+            wish == Transactions::EagerIfSafe && target.discards.is_shown(&self.extensions.lines);
+        Way::choose(wish, &self.extensions, discards, policy, size)
     }
 }
 

@@ -4,7 +4,10 @@ use proptest::{prelude::*, sample::select};
 
 use self::transcript::Transcript;
 use super::*;
-use crate::{report::TlsMode, smtp::fixture::target};
+use crate::{
+    report::TlsMode,
+    smtp::{Transactions, fixture::target},
+};
 
 /// As the operator may have it.
 fn transactions() -> impl Strategy<Value = Transactions> {

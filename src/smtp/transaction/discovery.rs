@@ -35,12 +35,13 @@ const CHUNK: &[u8] = b"XDISCARD\r\n";
 impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     /// What is to be found out behind a mail from `reverse_path`.
     pub(super) fn curiosity(&self, reverse_path: Option<&Address>) -> Option<Curiosity> {
-        let wants = self.transactions == Transactions::EagerIfSafe
+        let target = self.target();
+        let wants = target.transactions == Transactions::EagerIfSafe
             && self.extensions.pipelining
             && self.extensions.chunking
             // What more than this MAIL may need is not at hand.
             && reverse_path.is_none_or(|path| path.as_str().is_ascii())
-            && self.discards.is_untried(&self.extensions.lines);
+            && target.discards.is_untried(&self.extensions.lines);
         wants.then(|| Curiosity {
             reverse_path: reverse_path.cloned(),
         })
@@ -50,7 +51,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     /// session is over.
     pub(super) async fn discover(&mut self, curiosity: Curiosity) {
         let offer = &self.extensions.lines;
-        let Some(trial) = self.discards.try_out(offer) else {
+        let Some(trial) = self.target().discards.try_out(offer) else {
             return;
         };
         self.is_usable = false;
