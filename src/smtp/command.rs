@@ -131,12 +131,24 @@ impl Commands {
     /// BDAT with the whole message behind it (RFC 3030 section 2): its length
     /// says where the next command begins.
     pub(super) fn add_chunk(&mut self, message: &Body) {
-        let size = message.len();
-        self.add(&["BDAT ", &size.to_string(), " LAST"]);
+        self.add_bdat(message.len());
         let mut octets = message.reader();
         while let Some(part) = octets.next(CHUNK) {
             self.octets.extend_from_slice(part);
         }
+    }
+
+    /// What makes a transaction of this MAIL, all of it: every RCPT, and the
+    /// message in one chunk.
+    pub(super) fn add_rest<'a>(
+        &mut self,
+        forward_paths: impl IntoIterator<Item = &'a Address>,
+        message: &Body,
+    ) {
+        for forward_path in forward_paths {
+            self.add_rcpt(forward_path);
+        }
+        self.add_chunk(message);
     }
 
     /// Commands to be sent behind these.
@@ -148,7 +160,13 @@ impl Commands {
 
     /// BDAT, for a message of so many octets to follow.
     pub(super) fn bdat(size: u64) -> Self {
-        Self::one(&["BDAT ", &size.to_string(), " LAST"])
+        let mut commands = Self::default();
+        commands.add_bdat(size);
+        commands
+    }
+
+    fn add_bdat(&mut self, size: u64) {
+        self.add(&["BDAT ", &size.to_string(), " LAST"]);
     }
 
     fn secret(parts: &[&str]) -> Self {

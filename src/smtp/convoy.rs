@@ -234,10 +234,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
             group.append(&Commands::rset());
         }
         group.append(&mail);
-        for forward_path in &flight.envelope.forward_paths {
-            group.add_rcpt(forward_path);
-        }
-        group.add_chunk(&flight.body);
+        group.add_rest(&flight.envelope.forward_paths, &flight.body);
         if self.aloft.is_empty() {
             self.since = Instant::now();
         }

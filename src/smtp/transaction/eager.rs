@@ -30,10 +30,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     ) -> Result<Reply, Halt> {
         let step = Step::enter(progress, Stage::MailFrom, self.limits.mail);
         let mut group = mail;
-        for recipient in &*recipients {
-            group.add_rcpt(&recipient.address);
-        }
-        group.add_chunk(body);
+        group.add_rest(recipients.iter().map(|it| &it.address), body);
         if self.connection.is_interrupted() {
             return Err(self.connection.unasked(&step).await);
         }
