@@ -153,14 +153,15 @@ impl Convoys {
     fn serve(self: &Arc<Self>, state: &mut State) {
         let mut at = 0;
         while at < state.line.len() && state.under_way.iter().any(|it| it.free > 0 && it.left > 0) {
-            let target = state.line[at].target.clone();
-            let Some(seat) = self.find(state, &target) else {
+            let Some(waiting) = state.line.remove(at) else {
+                return;
+            };
+            let Some(seat) = self.find(state, &waiting.target) else {
+                state.line.insert(at, waiting);
                 at += 1;
                 continue;
             };
-            if let Some(Waiting { seat: waits, .. }) = state.line.remove(at)
-                && let Err(mut seat) = waits.send(seat)
-            {
+            if let Err(mut seat) = waiting.seat.send(seat) {
                 // It has left the line. Its seat must not call for the lock.
                 seat.convoys = None;
                 state.vacate(seat.id, 1);
