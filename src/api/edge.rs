@@ -2,12 +2,12 @@
 //! refuses by itself gets a status in our form.
 
 use std::{
-    any::Any,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
+    panic::AssertUnwindSafe,
+    pin::Pin,
     task::{Context, Poll},
 };
 
+use futures_util::FutureExt as _;
 use http::{Request, Response};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
@@ -56,7 +56,7 @@ where
         let max_request_bytes = self.max_request_bytes;
         let handled = self.inner.call(request);
         Box::pin(async move {
-            let response = match unwinding(handled).await {
+            let response = match AssertUnwindSafe(handled).catch_unwind().await {
                 Ok(response) => response?,
                 Err(_panic) => {
                     tracing::error!("a handler panicked");
@@ -73,25 +73,10 @@ where
     }
 }
 
-/// The future's output, or what it panicked with.
-async fn unwinding<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|context| {
-        // A future that has panicked is not polled again.
-        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
-        match polled {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    })
-    .await
-}
-
 /// A status in place of one that tonic made of a request that no handler has
-/// seen. Those have no details, while all of ours do. Tonic says OUT_OF_RANGE of a message
-/// over the limit, and INTERNAL of one that cannot be decoded, as if the fault
-/// were ours.
+/// seen. Those have no details, while all of ours do. Tonic says OUT_OF_RANGE of
+/// a message over the limit, and INTERNAL of one that cannot be decoded, as if
+/// the fault were ours.
 pub(super) fn retold(status: &Status, max_request_bytes: usize) -> Option<Status> {
     if !status.details().is_empty() {
         return None;
