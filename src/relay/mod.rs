@@ -1,6 +1,7 @@
 //! Which relay carries a mail, under which TLS policy and on which connection,
 //! and what to do about a relay that fails.
 
+mod account;
 mod carriage;
 mod check;
 mod connectors;
@@ -17,6 +18,7 @@ mod pool;
 mod remedy;
 mod target;
 
+pub use account::Account;
 pub use carriage::Carried;
 pub use check::{Scope, check};
 pub use credentials::{CredentialSource, CurrentCredentials};

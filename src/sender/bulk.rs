@@ -18,10 +18,7 @@ use super::{
     ASK_AGAIN, Admission, Deadline, Order, Place, Places, RequestId, SendError, Sender, Sent,
     dispatch,
 };
-use crate::{
-    mail::Envelope,
-    smtp::{self, Credentials, Host},
-};
+use crate::{mail::Envelope, relay::Account, smtp};
 
 /// How many mails of a stream a relay is given for each that it takes at a
 /// time: one under way, and one ready when that has ended.
@@ -64,13 +61,6 @@ pub struct Bulk {
     sender: Sender,
     pace: Pace,
     lines: Arc<Mutex<HashMap<Account, Arc<Semaphore>>>>,
-}
-
-/// Mails that wait for the same connections.
-#[derive(Debug, Eq, Hash, PartialEq)]
-enum Account {
-    Configured(String),
-    Custom(Host, u16, Option<Credentials>),
 }
 
 impl Bulk {
@@ -129,10 +119,7 @@ impl Bulk {
     }
 
     fn line(&self, target: &smtp::Target) -> Arc<Semaphore> {
-        let account = match &target.relay {
-            Some(name) => Account::Configured(name.clone()),
-            None => Account::Custom(target.host.clone(), target.port, target.credentials.clone()),
-        };
+        let account = Account::of(target);
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = lines.get(&account) {
             return Arc::clone(line);
@@ -183,7 +170,7 @@ mod tests {
 
     fn target(bulk: &Bulk, port: u16) -> smtp::Target {
         let relay = Choice::Custom(CustomRelay {
-            host: Host::Name("mail.example.com".into()),
+            host: smtp::Host::Name("mail.example.com".into()),
             port,
             credentials: None,
         });

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::{Keep, Pool, PoolLimits};
-use crate::smtp::{Credentials, Host, Target};
+use crate::{relay::Account, smtp::Target};
 
 /// Pools that nobody uses are kept up to so many. Those in use are bounded by
 /// the mails under way.
@@ -22,15 +22,6 @@ pub(in crate::relay) struct CustomPools<S> {
     limits: PoolLimits,
     farewells: TaskTracker,
     pools: Mutex<HashMap<Account, Entry<S>>>,
-}
-
-/// Where a caller's mail goes, and as whom. Each has a pool of its own, so that
-/// no caller waits for another's connections.
-#[derive(Debug, Eq, Hash, PartialEq)]
-struct Account {
-    host: Host,
-    port: u16,
-    credentials: Option<Credentials>,
 }
 
 #[derive(Debug)]
@@ -57,11 +48,7 @@ impl<S: Keep> CustomPools<S> {
 
     /// The pool for `target`.
     pub(in crate::relay) fn get(&self, target: &Target) -> Arc<Pool<S>> {
-        let account = Account {
-            host: target.host.clone(),
-            port: target.port,
-            credentials: target.credentials.clone(),
-        };
+        let account = Account::of(target);
         let now = Instant::now();
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = pools.get_mut(&account) {
