@@ -1,4 +1,4 @@
-//! How posthaste carries out transactions: the settings' names, in one place.
+//! How posthaste carries out transactions: the setting and its values.
 
 use std::fmt;
 
@@ -14,19 +14,9 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The keys of `[relays.NAME]` that make posthaste work like this, with
-    /// `depth` transactions in flight on each connection.
-    pub fn keys(self, depth: usize) -> String {
-        let transactions = match self {
-            // The default.
-            Self::Standard => String::new(),
-            mode => format!("transactions = \"{mode}\"\n"),
-        };
-        let depth = match depth {
-            1 => String::new(),
-            depth => format!("depth = {depth}\n"),
-        };
-        transactions + &depth
+    /// The key of `[relays.NAME]` that makes posthaste work like this.
+    pub fn key(self) -> String {
+        format!("transactions = \"{self}\"")
     }
 }
 

@@ -112,6 +112,15 @@ impl Relay {
         Self::with(Part::start(&arguments).await?)
     }
 
+    /// One that is `round_trip` milliseconds away.
+    pub async fn at_distance(round_trip: u64) -> Result<Self> {
+        Self::start(Args {
+            round_trip,
+            ..Args::default()
+        })
+        .await
+    }
+
     /// A Postfix, which `script` starts, with a queue on the disk.
     pub async fn postfix(script: &Path) -> Result<Self> {
         Self::with(Part::run(&mut Command::new(script)).await?)

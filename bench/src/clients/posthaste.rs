@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use crate::{
     Result,
-    load::{Courier, Team},
+    contest::Settings,
+    load::{Contestant, Courier, Team},
     message,
     mode::Mode,
     relay::{HOST, Relay},
@@ -40,15 +41,37 @@ pub fn configuration(relay: &Relay, shape: Shape) -> String {
     format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n\n\
          [tls]\nca_file = {ca_file:?}\nsystem_roots = false\n\n\
-         [relays.bench]\nhost = \"{HOST}\"\nport = {port}\nehlo_name = \"{ehlo_name}\"\n{keys}\n\
-         [relays.bench.pool]\nmax_connections = {connections}\n\
+         [relays.bench]\nhost = \"{HOST}\"\nport = {port}\nehlo_name = \"{ehlo_name}\"\n{key}\n\n\
+         [relays.bench.pool]\nmax_connections = {connections}\ndepth = {depth}\n\
          # The others use a connection for as long as it lasts.\n\
          max_mails = 1_000_000\n",
         ca_file = relay.ca_file(),
         port = relay.port,
         ehlo_name = message::EHLO_NAME,
-        keys = mode.keys(depth),
+        key = mode.key(),
     )
+}
+
+/// posthaste in each mode that is wanted, by the mode's name.
+pub fn teams(
+    settings: &Settings,
+    relay: &Relay,
+    connections: usize,
+    size: usize,
+) -> Result<Vec<Box<dyn Contestant>>> {
+    let mut teams: Vec<Box<dyn Contestant>> = Vec::new();
+    for mode in [Mode::Eager, Mode::Standard] {
+        let name = format!("posthaste {mode}");
+        let shape = Shape {
+            mode,
+            connections,
+            depth: 1,
+        };
+        if settings.wants(&name) {
+            teams.push(Box::new(team(&name, relay, shape, size)?));
+        }
+    }
+    Ok(teams)
 }
 
 /// posthaste with as many callers as it can serve at once.

@@ -14,7 +14,7 @@ use crate::{
     contest::{self, Settings},
     load::Turn,
     mode::Mode,
-    relay::{self, Relay},
+    relay::Relay,
     report::{Report, at_least},
 };
 
@@ -28,11 +28,7 @@ const IN_FLIGHT: usize = 32;
 
 async fn run(settings: &Settings) -> Result<Report> {
     let mut report = Report::new(BENCHMARK.name);
-    let mut relay = Relay::start(relay::Args {
-        round_trip: 20,
-        ..relay::Args::default()
-    })
-    .await?;
+    let mut relay = Relay::at_distance(20).await?;
     let shape = Shape {
         mode: Mode::Eager,
         connections: 1,

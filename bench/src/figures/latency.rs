@@ -12,7 +12,7 @@ use crate::{
         posthaste::{self, Shape},
     },
     contest::{self, Settings},
-    relay::{self, Relay},
+    relay::Relay,
     report::{self, Report, at_most, millis},
 };
 
@@ -27,11 +27,7 @@ async fn run(settings: &Settings) -> Result<Report> {
     for round_trip in [20, 80] {
         let contest = format!("{round_trip} ms");
         eprintln!(" {contest}");
-        let mut relay = Relay::start(relay::Args {
-            round_trip,
-            ..relay::Args::default()
-        })
-        .await?;
+        let mut relay = Relay::at_distance(round_trip).await?;
         let shape = Shape {
             mode: settings.mode,
             connections: 1,

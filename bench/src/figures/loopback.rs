@@ -8,13 +8,9 @@ use futures_util::FutureExt as _;
 use super::{Benchmark, SIZE};
 use crate::{
     Result,
-    clients::{
-        lettre,
-        posthaste::{self, Shape},
-    },
+    clients::{lettre, posthaste},
     contest::{self, Settings},
-    load::{Contestant, Turn},
-    mode::Mode,
+    load::Turn,
     relay::{self, Relay},
     report::{Report, at_least},
 };
@@ -30,18 +26,7 @@ const CONNECTIONS: usize = 16;
 async fn run(settings: &Settings) -> Result<Report> {
     let mut report = Report::new(BENCHMARK.name);
     let mut relay = Relay::start(relay::Args::default()).await?;
-    let mut contestants: Vec<Box<dyn Contestant>> = Vec::new();
-    for mode in [Mode::Eager, Mode::Standard] {
-        let name = format!("posthaste {mode}");
-        let shape = Shape {
-            mode,
-            connections: CONNECTIONS,
-            depth: 1,
-        };
-        if settings.wants(&name) {
-            contestants.push(Box::new(posthaste::team(&name, &relay, shape, SIZE)?));
-        }
-    }
+    let mut contestants = posthaste::teams(settings, &relay, CONNECTIONS, SIZE)?;
     contestants.push(Box::new(lettre::nodelay(&relay, CONNECTIONS, SIZE).await?));
     contestants.push(Box::new(lettre::released(&relay, CONNECTIONS, SIZE)?));
     let turn = Duration::from_secs(2);

@@ -7,14 +7,10 @@ use futures_util::FutureExt as _;
 use super::{Benchmark, SIZE};
 use crate::{
     Result,
-    clients::{
-        lettre,
-        posthaste::{self, Shape},
-    },
+    clients::{lettre, posthaste},
     contest::{self, Settings},
-    load::{Contestant, Turn},
-    mode::Mode,
-    relay::{self, Relay},
+    load::Turn,
+    relay::Relay,
     report::{Report, at_least},
 };
 
@@ -29,23 +25,8 @@ async fn run(settings: &Settings) -> Result<Report> {
     for round_trip in [20, 80] {
         let contest = format!("{round_trip} ms");
         eprintln!(" {contest}");
-        let mut relay = Relay::start(relay::Args {
-            round_trip,
-            ..relay::Args::default()
-        })
-        .await?;
-        let mut contestants: Vec<Box<dyn Contestant>> = Vec::new();
-        for mode in [Mode::Eager, Mode::Standard] {
-            let name = format!("posthaste {mode}");
-            let shape = Shape {
-                mode,
-                connections: 1,
-                depth: 1,
-            };
-            if settings.wants(&name) {
-                contestants.push(Box::new(posthaste::team(&name, &relay, shape, SIZE)?));
-            }
-        }
+        let mut relay = Relay::at_distance(round_trip).await?;
+        let mut contestants = posthaste::teams(settings, &relay, 1, SIZE)?;
         contestants.push(Box::new(lettre::nodelay(&relay, 1, SIZE).await?));
         contestants.push(Box::new(lettre::bare(&relay, 1, SIZE).await?));
         contestants.push(Box::new(lettre::released(&relay, 1, SIZE)?));
