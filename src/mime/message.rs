@@ -120,21 +120,8 @@ mod tests {
     fn message(from: &str) -> Message {
         Message {
             from: mailbox(from),
-            sender: None,
-            reply_to: Vec::new(),
             to: vec![mailbox("to@example.com")],
-            cc: Vec::new(),
-            subject: "Hello".parse().unwrap(),
-            text: Some("Line\n".to_owned()),
-            html: None,
-            alternatives: Vec::new(),
-            attachments: Vec::new(),
-            headers: Vec::new(),
-            message_id: Some("1@example.com".parse().unwrap()),
-            date: Some(std::time::UNIX_EPOCH.try_into().unwrap()),
-            in_reply_to: Vec::new(),
-            references: Vec::new(),
-            list_unsubscribe: None,
+            ..mime::tests::message(Some("Line\n"), None)
         }
     }
 

@@ -14,7 +14,7 @@ fn mailbox(address: &str) -> Mailbox {
     }
 }
 
-fn message(text: Option<&str>, html: Option<&str>) -> Message {
+pub(super) fn message(text: Option<&str>, html: Option<&str>) -> Message {
     Message {
         from: mailbox("from@example.com"),
         sender: None,

@@ -6,8 +6,10 @@ use std::{
     time::Duration,
 };
 
+use proptest::prelude::*;
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, duplex},
+    runtime::{self, Runtime},
     task::JoinHandle,
 };
 
@@ -53,27 +55,23 @@ pub(super) fn lines(relay: &TestRelay) -> Vec<String> {
     commands.map(|command| command.line).collect()
 }
 
+const EXTENSIONS: [&str; 5] = [
+    "PIPELINING",
+    "SIZE 300000",
+    "8BITMIME",
+    "ENHANCEDSTATUSCODES",
+    "SMTPUTF8",
+];
+
 /// A relay with some extensions.
 pub(super) fn usual() -> Builder {
-    TestRelay::builder().name("mail.example.com").extensions([
-        "PIPELINING",
-        "SIZE 300000",
-        "8BITMIME",
-        "ENHANCEDSTATUSCODES",
-        "SMTPUTF8",
-    ])
+    let relay = TestRelay::builder().name("mail.example.com");
+    relay.extensions(EXTENSIONS)
 }
 
 /// A relay that takes messages in chunks too.
 pub(super) fn chunking() -> Builder {
-    TestRelay::builder().name("mail.example.com").extensions([
-        "PIPELINING",
-        "SIZE 300000",
-        "8BITMIME",
-        "ENHANCEDSTATUSCODES",
-        "SMTPUTF8",
-        "CHUNKING",
-    ])
+    usual().extensions(EXTENSIONS.into_iter().chain(["CHUNKING"]))
 }
 
 /// A relay without extensions.
@@ -84,6 +82,38 @@ pub(super) fn plain() -> Builder {
 /// A relay with some extensions, which at `step` answers so.
 pub(super) fn but(step: Step, answer: Answer) -> Builder {
     usual().script(Script::new().at(step, answer))
+}
+
+/// What a relay says to a command, each time that it comes: the usual where it
+/// is `None`, `usual` times as often as one of `replies`. `!`: the connection
+/// ends. `+`: so it does, and the mail is taken.
+pub(super) fn sayings(
+    replies: &'static [&'static str],
+    usual: u32,
+    most: usize,
+) -> impl Strategy<Value = Vec<Option<&'static str>>> {
+    let one = prop_oneof![
+        usual => Just(None),
+        1 => prop::sample::select(replies).prop_map(Some),
+    ];
+    prop::collection::vec(one, 0..most)
+}
+
+/// `script`, and these [`sayings`] at `step`.
+pub(super) fn saying(script: Script, step: Step, sayings: &[Option<&'static str>]) -> Script {
+    let numbered = (1..).zip(sayings);
+    numbered.fold(script, |script, (n, saying)| match saying {
+        None => script,
+        Some("!") => script.nth(n, step, Answer::close()),
+        Some("+") => script.nth(n, step, Answer::close().as_if(250)),
+        Some(reply) => script.nth(n, step, Answer::reply(reply)),
+    })
+}
+
+/// A runtime whose clock goes on when there is nothing else to do.
+pub(super) fn paused() -> Runtime {
+    let mut builder = runtime::Builder::new_current_thread();
+    builder.enable_all().start_paused(true).build().unwrap()
 }
 
 /// Serves one session.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use tokio::{io::DuplexStream, runtime};
+use tokio::io::DuplexStream;
 
 use super::*;
 use crate::{
@@ -13,7 +13,9 @@ use crate::{
     },
     smtp::{
         Target, Transactions,
-        fixture::{chunking, lines, open, seconds, serve, serve_over, target},
+        fixture::{
+            chunking, lines, open, paused, saying, sayings, seconds, serve, serve_over, target,
+        },
     },
     testrelay::{Answer, Builder, Script, Step as At, TestRelay},
 };
@@ -349,50 +351,24 @@ fn check(outcomes: Vec<Result<Delivered, Box<Error>>>, relay: &TestRelay) {
     }
 }
 
-/// What a relay says instead of the usual. `!`: the connection ends. `+`: so it
-/// does, and the mail is taken.
-fn saying(replies: &'static [&'static str]) -> impl Strategy<Value = Vec<Option<&'static str>>> {
-    let one = prop_oneof![
-        5 => Just(None),
-        1 => prop::sample::select(replies).prop_map(Some),
-    ];
-    prop::collection::vec(one, 0..12)
-}
-
-fn play(script: Script, at: At, sayings: &[Option<&'static str>]) -> Script {
-    (1..)
-        .zip(sayings)
-        .fold(script, |script, (n, saying)| match saying {
-            None => script,
-            Some("!") => script.nth(n, at, Answer::close()),
-            Some("+") => script.nth(n, at, Answer::close().as_if(250)),
-            Some(reply) => script.nth(n, at, Answer::reply(reply)),
-        })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn whatever_the_relay_says_each_fate_is_true(
-        on_mail in saying(&["450 4.7.1 slowly", "550 5.7.1 no", "421 4.3.2 bye", "354 what", "!"]),
-        on_rcpt in saying(&["450 4.2.1 x", "550 5.1.1 x", "421 4.3.2 bye", "354 what", "!"]),
-        on_end in saying(&["451 4.3.0 later", "554 5.6.0 no", "421 4.3.2 bye", "354 what", "!", "+"]),
-        on_rset in saying(&["500 5.5.1 what", "421 4.3.2 bye", "!"]),
+        on_mail in sayings(&["450 4.7.1 slowly", "550 5.7.1 no", "421 4.3.2 bye", "354 what", "!"], 5, 12),
+        on_rcpt in sayings(&["450 4.2.1 x", "550 5.1.1 x", "421 4.3.2 bye", "354 what", "!"], 5, 12),
+        on_end in sayings(&["451 4.3.0 later", "554 5.6.0 no", "421 4.3.2 bye", "354 what", "!", "+"], 5, 12),
+        on_rset in sayings(&["500 5.5.1 what", "421 4.3.2 bye", "!"], 5, 12),
         mails in 1_usize..12,
         depth in 1_usize..8,
         wire in prop_oneof![Just(64 * 1024), 8_usize..2000],
     ) {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let mut script = play(Script::new(), At::AnyMail, &on_mail);
-            script = play(script, At::AnyRcpt, &on_rcpt);
-            script = play(script, At::EndOfData, &on_end);
-            script = play(script, At::Rset, &on_rset);
+        paused().block_on(async {
+            let mut script = saying(Script::new(), At::AnyMail, &on_mail);
+            script = saying(script, At::AnyRcpt, &on_rcpt);
+            script = saying(script, At::EndOfData, &on_end);
+            script = saying(script, At::Rset, &on_rset);
             let (io, peer) = serve_over(wire, chunking().script(script)).await;
             let mut session = session(io).await;
             let outcomes = fly(&mut session, mails, depth).await;

@@ -53,6 +53,25 @@ async fn send_as(
     session.send(transaction, &Progress::default()).await
 }
 
+/// Gives the mail up after three seconds.
+async fn give_up(
+    session: &mut Session<DuplexStream>,
+    envelope: &Envelope,
+    body: &Body,
+) -> Box<Error> {
+    let progress = Progress::default();
+    let transaction = Transaction {
+        envelope,
+        body,
+        policy: RecipientPolicy::Any,
+    };
+    let (outcome, ()) = tokio::join!(session.send(transaction, &progress), async {
+        tokio::time::sleep(seconds(3)).await;
+        assert!(progress.abandon());
+    });
+    outcome.unwrap_err()
+}
+
 fn states(recipients: &[RecipientResult]) -> Vec<RecipientState> {
     recipients.iter().map(|r| r.state).collect()
 }
@@ -498,19 +517,8 @@ async fn a_transaction_that_is_given_up_stops_at_once_and_is_not_ended() {
     ] {
         let (io, peer) = serve(but(step, answer)).await;
         let mut session = session(io).await;
-        let progress = Progress::default();
         let started = Instant::now();
-        let (envelope, body) = (envelope(1), body(MESSAGE));
-        let transaction = Transaction {
-            envelope: &envelope,
-            body: &body,
-            policy: RecipientPolicy::Any,
-        };
-        let (outcome, ()) = tokio::join!(session.send(transaction, &progress), async {
-            tokio::time::sleep(seconds(3)).await;
-            assert!(progress.abandon());
-        });
-        let error = outcome.unwrap_err();
+        let error = give_up(&mut session, &envelope(1), &body(MESSAGE)).await;
         assert_eq!(error.reason(), Reason::DeadlineExceeded);
         assert_eq!(started.elapsed(), seconds(3));
         assert_eq!(states(&error.into_failure().recipients), [NotSent]);

@@ -6,40 +6,18 @@ use proptest::prelude::*;
 use tokio::runtime;
 
 use super::*;
-
-/// What a relay says instead of the usual, seldom or often.
-fn saying(
-    refusals: &'static [&'static str],
-    usual: u32,
-) -> impl Strategy<Value = Vec<Option<&'static str>>> {
-    let one = prop_oneof![
-        usual => Just(None),
-        1 => prop::sample::select(refusals).prop_map(Some),
-    ];
-    prop::collection::vec(one, 0..24)
-}
-
-/// `!` in front: the connection ends. `+`: so it does, and the mail is taken.
-fn play(script: Script, at: At, sayings: &[Option<&'static str>]) -> Script {
-    let numbered = (1..).zip(sayings);
-    numbered.fold(script, |script, (n, saying)| match saying {
-        None => script,
-        Some("!") => script.nth(n, at, Answer::close()),
-        Some("+") => script.nth(n, at, Answer::close().as_if(250)),
-        Some(reply) => script.nth(n, at, Answer::reply(reply)),
-    })
-}
+use crate::smtp::fixture::{saying, sayings};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn whatever_the_relay_says_each_fate_is_told_once_and_true(
-        on_mail in saying(&["450 4.7.1 slowly", "550 5.7.1 no", "421 4.3.2 bye", "!"], 12),
-        on_rcpt in saying(&[TOO_MANY, TOO_MANY, "452 x", "552 x", "450 4.2.1 x", "550 5.1.1 x"], 1),
-        on_data in saying(&["451 4.3.0 later", "554 5.5.1 no", "!"], 8),
-        on_end in saying(&["451 4.3.0 later", "554 5.6.0 no", "421 4.3.2 bye", "!", "+"], 5),
-        on_rset in saying(&["500 5.5.1 what", "421 4.3.2 bye", "!"], 12),
+        on_mail in sayings(&["450 4.7.1 slowly", "550 5.7.1 no", "421 4.3.2 bye", "!"], 12, 24),
+        on_rcpt in sayings(&[TOO_MANY, TOO_MANY, "452 x", "552 x", "450 4.2.1 x", "550 5.1.1 x"], 1, 24),
+        on_data in sayings(&["451 4.3.0 later", "554 5.5.1 no", "!"], 8, 24),
+        on_end in sayings(&["451 4.3.0 later", "554 5.6.0 no", "421 4.3.2 bye", "!", "+"], 5, 24),
+        on_rset in sayings(&["500 5.5.1 what", "421 4.3.2 bye", "!"], 12, 24),
         recipients in 1_usize..9,
         max_recipients in 0_usize..6,
         relays_own in 1_usize..9,
@@ -49,11 +27,11 @@ proptest! {
     ) {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut script = play(Script::new(), At::AnyMail, &on_mail);
-            script = play(script, At::AnyRcpt, &on_rcpt);
-            script = play(script, At::Data, &on_data);
-            script = play(script, At::EndOfData, &on_end);
-            script = play(script, At::Rset, &on_rset);
+            let mut script = saying(Script::new(), At::AnyMail, &on_mail);
+            script = saying(script, At::AnyRcpt, &on_rcpt);
+            script = saying(script, At::Data, &on_data);
+            script = saying(script, At::EndOfData, &on_end);
+            script = saying(script, At::Rset, &on_rset);
             let relay = relays()[offer].clone().most_recipients(relays_own);
             let relay = start(relay, script).await;
             let mut session = session_as(&relay, Some(max_recipients), transactions).await;

@@ -2,10 +2,7 @@
 
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
-    runtime,
-};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::{transcript::Transcript, *};
 use crate::{
@@ -13,7 +10,7 @@ use crate::{
     report::{Reason, RecipientState},
     smtp::{
         Body, Credentials, Transaction,
-        fixture::{open, seconds},
+        fixture::{open, paused, seconds},
     },
 };
 
@@ -78,12 +75,7 @@ proptest! {
         has_credentials in any::<bool>(),
         transactions in transactions(),
     ) {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        paused().block_on(async {
             let greeting = greets.then(|| b"220 hello\r\n".to_vec());
             // Otherwise hardly one would offer what the message needs to go along.
             let offer = offers.then(|| b"250-me\r\n250-PIPELINING\r\n250 CHUNKING\r\n".to_vec());

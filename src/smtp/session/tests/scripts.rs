@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*, sample::select};
-use tokio::{io::DuplexStream, runtime};
+use tokio::io::DuplexStream;
 
 use super::{
     transcript::{Tap, Transcript},
@@ -16,7 +16,7 @@ use crate::{
     report::{Acceptance, Reason, RecipientState},
     smtp::{
         Body, Credentials, Delivered, Error, Transaction,
-        fixture::{ROOTS, chunking, open, plain, seconds, serve_over, target, usual},
+        fixture::{ROOTS, chunking, open, paused, plain, seconds, serve_over, target, usual},
     },
     testrelay::{Answer, Builder, Script, Step as At, TestRelay, Tls, ca::Ca},
     tls,
@@ -299,12 +299,7 @@ struct Sent {
 /// A whole session with a relay that plays `script`: up to three mails, and
 /// QUIT. What came of each mail, and what the relay had of all that.
 fn play(case: &Case, script: Script) -> (Vec<Sent>, TestRelay, Transcript) {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    paused().block_on(async {
         let (io, peer) = serve_over(case.wire, case.relay(script)).await;
         let transcript = Transcript::default();
         let started = Instant::now();
