@@ -8,6 +8,9 @@ use secrecy::zeroize::Zeroize as _;
 use super::{Body, Host, auth::Mechanism, data::CHUNK};
 use crate::mail::{Address, Broken, Rule};
 
+/// How many octets follow the message in [`Commands::add_rest`].
+pub(super) const BEHIND_MESSAGE: usize = "RSET\r\n".len();
+
 /// Commands to be sent together, and how many there are.
 #[derive(Default)]
 pub(super) struct Commands {
@@ -138,8 +141,8 @@ impl Commands {
         }
     }
 
-    /// What makes a transaction of this MAIL, all of it: every RCPT, and the
-    /// message in one chunk.
+    /// What makes a transaction of this MAIL, all of it: every RCPT, the message
+    /// in one chunk, and RSET.
     pub(super) fn add_rest<'a>(
         &mut self,
         forward_paths: impl IntoIterator<Item = &'a Address>,
@@ -149,6 +152,7 @@ impl Commands {
             self.add_rcpt(forward_path);
         }
         self.add_chunk(message);
+        self.append(&Self::rset());
     }
 
     /// Commands to be sent behind these.

@@ -32,8 +32,11 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(super) struct Connection<IO> {
     stream: Stream<IO>,
     parser: Parser,
-    /// Replies that came while we were still writing.
-    heard: VecDeque<Reply>,
+    /// Replies that nobody has taken yet, each with what of the octets that are
+    /// being written was still ours when it came.
+    heard: VecDeque<(Reply, usize)>,
+    /// The latter, of the reply that was taken last.
+    lacking: usize,
     has_spoken: bool,
     read_end: Option<Kind>,
     write_end: Option<io::Error>,
@@ -56,6 +59,7 @@ impl<IO> Connection<IO> {
             stream,
             parser: Parser::default(),
             heard: VecDeque::new(),
+            lacking: 0,
             has_spoken: false,
             read_end: None,
             write_end: None,
@@ -90,10 +94,14 @@ impl<IO> Connection<IO> {
             && self.write_end.is_none()
     }
 
-    /// Whether the relay may have all that was last to be written. If not, it
-    /// can only have less.
-    pub(super) fn has_written_all(&self) -> bool {
-        self.unwritten == 0
+    /// How many of the octets that were last to be written the relay cannot have.
+    pub(super) fn unwritten(&self) -> usize {
+        self.unwritten
+    }
+
+    /// The same, when the reply came that was taken last.
+    pub(super) fn lacking(&self) -> usize {
+        self.lacking
     }
 
     /// What came and is no reply yet: its beginning.
@@ -123,15 +131,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         if self.is_interrupted() {
             return Err(self.unasked(step).await);
         }
-        step.wait(self.pump(commands.octets(), commands.count(), false))
+        step.wait(self.pump(commands.octets(), commands.count(), None))
             .await
             .map(drop)
     }
 
-    /// Sends octets of a message, to which no reply is due. `false` when they
-    /// were not all written, since the relay replied or hung up meanwhile.
-    pub(super) async fn send_data(&mut self, octets: &[u8], step: &Step<'_>) -> Result<bool, Halt> {
-        step.wait(self.pump(octets, 1, true)).await
+    /// Sends octets of a message, to which no reply is due, and `behind` octets
+    /// that follow it. `false` when the message was not all written, since the
+    /// relay replied or hung up meanwhile.
+    pub(super) async fn send_data(
+        &mut self,
+        octets: &[u8],
+        behind: usize,
+        step: &Step<'_>,
+    ) -> Result<bool, Halt> {
+        step.wait(self.pump(octets, 1, Some(behind))).await
     }
 
     /// The next reply.
@@ -142,7 +156,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         };
         let next = poll_fn(|cx| {
             self.hear(cx, 1);
-            match (self.heard.pop_front(), &mut self.read_end) {
+            match (self.take(), &mut self.read_end) {
                 (Some(reply), _) => Poll::Ready(Ok(reply)),
                 (None, Some(_)) => Poll::Ready(Err(self.read_end.take())),
                 (None, None) => Poll::Pending,
@@ -185,7 +199,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     pub(super) async fn exchange(&mut self, octets: &[u8]) -> Exchange {
         let event = poll_fn(|cx| {
             self.hear(cx, 1);
-            if let Some(reply) = self.heard.pop_front() {
+            if let Some(reply) = self.take() {
                 return Poll::Ready(Exchange::Heard(reply));
             }
             if let Some(kind) = self.read_end.take() {
@@ -212,7 +226,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
 
     /// A reply that came while something was written.
     pub(super) fn reply_at_hand(&mut self) -> Option<Reply> {
-        self.heard.pop_front()
+        self.take()
+    }
+
+    fn take(&mut self) -> Option<Reply> {
+        let (reply, lacking) = self.heard.pop_front()?;
+        self.lacking = lacking;
+        Some(reply)
     }
 
     /// What it means that the relay spoke, or left, without being asked.
@@ -242,7 +262,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     pub(super) fn is_out_of_step(&mut self) -> bool {
         self.hear(&mut Context::from_waker(Waker::noop()), 1);
         match self.heard.front() {
-            Some(reply) => reply.code != ReplyCode::CLOSING,
+            Some((reply, _)) => reply.code != ReplyCode::CLOSING,
             None => !self.parser.is_empty(),
         }
     }
@@ -262,7 +282,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             Stream::Plain(io) if is_silent => Ok(io),
             _ => {
                 let mut injected = Vec::new();
-                for reply in &self.heard {
+                for (reply, _) in &self.heard {
                     injected.extend_from_slice(reply.to_string().as_bytes());
                     injected.extend_from_slice(b"\r\n");
                 }
@@ -290,9 +310,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         let _ = self.stream.shutdown().await;
     }
 
-    /// Writes, and takes in up to `due` replies whenever that has to wait.
-    /// Whether all was written.
-    async fn pump(&mut self, octets: &[u8], due: usize, until_reply: bool) -> bool {
+    /// Writes, and takes in up to `due` replies whenever that has to wait. With
+    /// `behind`, a reply ends it that comes before no more than so many octets
+    /// are left. Whether all was written.
+    async fn pump(&mut self, octets: &[u8], due: usize, behind: Option<usize>) -> bool {
         let mut rest = octets;
         self.unwritten = rest.len();
         poll_fn(|cx| {
@@ -320,7 +341,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                 }
             }
             self.hear(cx, due);
-            if self.read_end.is_some() || (until_reply && !self.heard.is_empty()) {
+            let is_early = |behind| behind == 0 || rest.len() > behind;
+            if self.read_end.is_some() || (behind.is_some_and(is_early) && !self.heard.is_empty()) {
                 Poll::Ready(false)
             } else {
                 Poll::Pending
@@ -337,7 +359,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                 match self.parser.next() {
                     Ok(Some(reply)) => {
                         self.has_spoken = true;
-                        self.heard.push_back(reply);
+                        self.heard.push_back((reply, self.unwritten));
                     }
                     Ok(None) => break,
                     Err(bad) => {

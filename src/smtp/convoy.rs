@@ -2,7 +2,7 @@
 //! (RFC 2920 allows it). Replies come in the order of the commands, so that each
 //! finds its mail. Who may send mails so, and on which session, others decide.
 
-use std::{collections::VecDeque, io, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -12,12 +12,12 @@ use tokio::{
 
 use super::{
     Body, Delivered, Error, Progress, Session, Transaction,
-    command::Commands,
+    command::BEHIND_MESSAGE,
     connection::Exchange,
     delivery::untried,
     error::{Halt, Kind},
     step::Step,
-    transaction::{Hearing, Standing, settle},
+    transaction::{Due, Hearing, settle},
 };
 use crate::{
     mail::{Envelope, RecipientPolicy},
@@ -70,10 +70,6 @@ impl Flight {
 struct Aloft {
     flight: Flight,
     results: Vec<RecipientResult>,
-    /// A RSET before it has no reply yet.
-    is_reset_due: bool,
-    /// The relay took its leave there.
-    farewell: Option<Reply>,
     hearing: Hearing,
     /// Where it ends, among all that is written.
     end: u64,
@@ -84,19 +80,16 @@ struct Convoy<'a, IO> {
     session: &'a mut Session<IO>,
     /// In the order in which replies are due.
     aloft: VecDeque<Aloft>,
-    /// Has all of its replies, if the one to RSET that comes next is a yes: where
-    /// one reply too many had come before, that would be the one to its message.
-    held: Option<Aloft>,
     unwritten: Vec<u8>,
     /// How much was written.
     written: u64,
-    /// Whether RSET has to tell that a refused message was discarded, and to end
-    /// its transaction.
-    needs_reset: bool,
     /// When the wait for the next reply began.
     since: Instant,
     /// The relay takes its leave: until then, what it still says is heard.
     leaves_by: Option<Instant>,
+    /// What it said so, behind a mail that it had answered: if it has left with
+    /// that, it is the answer to the next one.
+    farewell: Option<Reply>,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
@@ -113,25 +106,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         let mut convoy = Convoy {
             session: self,
             aloft: VecDeque::new(),
-            held: None,
             unwritten: Vec::new(),
             written: 0,
-            needs_reset: false,
             since: Instant::now(),
             leaves_by: None,
+            farewell: None,
         };
-        let outcome = convoy.run(flights, depth).await;
-        let needs_reset = convoy.needs_reset;
-        match outcome {
-            Ok(()) => {
-                self.is_usable = true;
-                self.unsettled = needs_reset.then(Standing::refused);
-            }
+        match convoy.run(flights, depth).await {
+            Ok(()) => self.is_usable = true,
             Err(kind) => {
                 flights.close();
                 convoy.end(&kind);
                 while let Ok(flight) = flights.try_recv() {
-                    convoy.turn_away(flight, again(&kind));
+                    convoy.turn_away(flight, kind.again());
                 }
             }
         }
@@ -186,17 +173,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
     /// When the reply that is due must be there.
     fn deadline(&self) -> Instant {
         let limits = &self.session.limits;
-        let stage = self.aloft.front().and_then(|first| {
-            if first.is_reset_due {
-                Some(Stage::MailFrom)
-            } else {
-                first.hearing.due()
-            }
-        });
-        let limit = match stage {
-            Some(Stage::RcptTo) => limits.rcpt,
-            Some(Stage::EndOfData) => limits.end_of_data,
-            _ => limits.mail,
+        let limit = match self.aloft.front().and_then(|first| first.hearing.due()) {
+            Some(Due::Rcpt) => limits.rcpt,
+            Some(Due::Message) => limits.end_of_data,
+            Some(Due::Mail | Due::Reset) | None => limits.mail,
         };
         let until = self.since + limit;
         self.leaves_by.map_or(until, |leaves| leaves.min(until))
@@ -209,7 +189,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
             body: &flight.body,
             policy: RecipientPolicy::Any,
         };
-        let mail = match self.session.mail(&transaction) {
+        let mut group = match self.session.mail(&transaction) {
             Ok(mail) => mail,
             Err(kind) => {
                 self.turn_away(flight, kind);
@@ -220,7 +200,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
             // Nothing is due: a relay that speaks has had enough.
             let step = Step::enter(&flight.progress, Stage::MailFrom, FAREWELL);
             let halt = self.session.connection.unasked(&step).await;
-            let cause = again(&halt.kind);
+            let cause = halt.kind.again();
             self.turn_away(flight, halt.kind);
             return Err(cause);
         }
@@ -228,23 +208,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
             self.turn_away(flight, Kind::Abandoned);
             return Ok(());
         }
-        let is_reset_due = self.needs_reset || !self.aloft.is_empty();
-        let mut group = Commands::default();
-        if is_reset_due {
-            group.append(&Commands::rset());
-        }
-        group.append(&mail);
         group.add_rest(&flight.envelope.forward_paths, &flight.body);
         if self.aloft.is_empty() {
             self.since = Instant::now();
         }
         self.unwritten.extend_from_slice(group.octets());
         self.session.mails += 1;
-        self.needs_reset = false;
         self.aloft.push_back(Aloft {
             results: untried(&flight.envelope.forward_paths),
-            is_reset_due,
-            farewell: None,
             hearing: Hearing::new(flight.envelope.forward_paths.len()),
             end: self.written + self.unwritten.len() as u64,
             began: Instant::now(),
@@ -262,60 +233,42 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
         let Some(first) = self.aloft.front_mut() else {
             return Err(Kind::Unexpected(reply));
         };
-        if std::mem::take(&mut first.is_reset_due) {
-            return self.hear_reset(reply);
-        }
-        first.hearing.hear(reply);
-        if first.hearing.due().is_some() {
+        self.farewell = None;
+        let lacking = first.end.saturating_sub(self.written);
+        let lacking = usize::try_from(lacking).unwrap_or(usize::MAX);
+        first.hearing.hear(reply, lacking);
+        // Whoever takes its leave may go on all the same.
+        let is_over = first.hearing.is_over() && self.leaves_by.is_none();
+        if first.hearing.due().is_some() && !is_over {
             return Ok(());
         }
         self.land().await
     }
 
-    fn hear_reset(&mut self, reply: Reply) -> Result<(), Kind> {
-        let is_leave = reply.code == ReplyCode::CLOSING;
-        // There is nothing to refuse (RFC 5321 section 4.1.1.5).
-        let fits = reply.code.is_positive() || is_leave;
-        if let Some(held) = self.held.take() {
-            let cut = (!fits).then(|| Kind::Unexpected(reply.clone()));
-            self.tell(held, cut);
-        }
-        match self.aloft.front_mut() {
-            _ if !fits => return Err(Kind::Unexpected(reply)),
-            Some(first) if is_leave => first.farewell = Some(reply),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The first mail has all of its replies.
+    /// Nothing more is heard of the first mail.
     async fn land(&mut self) -> Result<(), Kind> {
         let Some(first) = self.aloft.pop_front() else {
             return Ok(());
         };
+        self.farewell = first.hearing.farewell_behind().cloned();
         // One reply too many shows only where no other is due.
-        let surplus = if self.aloft.is_empty() {
+        let is_last = self.aloft.is_empty() && first.hearing.due().is_none();
+        let surplus = if is_last && self.farewell.is_none() {
             self.session.connection.surplus().await
         } else {
             None
         };
-        // An answer to what was not yet written is none.
-        let is_in_order = first.hearing.is_in_order() && first.end <= self.written;
+        let is_in_order = self.farewell.is_some() || first.hearing.is_in_order();
         let odd = first.hearing.last().filter(|_| !is_in_order).cloned();
-        if surplus.is_none() && odd.is_none() && !self.aloft.is_empty() {
-            self.held = Some(first);
-            return Ok(());
-        }
-        let is_taken = self.tell(first, surplus.as_ref().map(again));
-        self.needs_reset = !is_taken;
+        self.tell(first, surplus.as_ref().map(Kind::again));
         match surplus.or(odd.map(Kind::Unexpected)) {
             Some(kind) => Err(kind),
             None => Ok(()),
         }
     }
 
-    /// Tells what became of a mail. Whether it was taken.
-    fn tell(&self, aloft: Aloft, cut: Option<Kind>) -> bool {
+    /// Tells what became of a mail.
+    fn tell(&self, aloft: Aloft, cut: Option<Kind>) {
         let Aloft {
             flight,
             mut results,
@@ -324,11 +277,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
             began,
             ..
         } = aloft;
-        let is_whole = end <= self.written;
+        let is_whole = end <= self.written + BEHIND_MESSAGE as u64;
         let cut = cut.map(|kind| Halt::new(Stage::EndOfData, kind));
-        let outcome = hearing.judge(&mut results, is_whole, cut);
-        let is_taken = outcome.is_ok();
-        let outcome = match outcome {
+        let outcome = match hearing.judge(&mut results, is_whole, cut) {
             Ok(reply) => Ok(Delivered {
                 reply,
                 recipients: results,
@@ -344,7 +295,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
             }
         };
         self.answer(flight, outcome, began.elapsed());
-        is_taken
     }
 
     /// A mail of which nothing was written.
@@ -364,35 +314,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
 
     /// Tells every mail what the end of the session makes of it.
     fn end(&mut self, kind: &Kind) {
-        // It has left, and what it had said so before goes for that mail.
         if let Kind::Closed { .. } | Kind::Broken { .. } = kind
             && let Some(first) = self.aloft.front_mut()
-            && first.hearing.last().is_none()
-            && let Some(farewell) = first.farewell.take()
+            && let Some(farewell) = self.farewell.take()
         {
-            first.hearing.hear(farewell);
-        }
-        if let Some(held) = self.held.take() {
-            self.tell(held, None);
+            first.hearing.hear(farewell, 0);
         }
         while let Some(first) = self.aloft.pop_front() {
-            self.tell(first, Some(again(kind)));
+            self.tell(first, Some(kind.again()));
         }
-    }
-}
-
-/// The same fault, for another mail.
-fn again(kind: &Kind) -> Kind {
-    match kind {
-        Kind::Timeout { limit } => Kind::Timeout { limit: *limit },
-        Kind::Broken { heard, source } => Kind::Broken {
-            heard: *heard,
-            source: io::Error::new(source.kind(), source.to_string()),
-        },
-        Kind::BadReply(bad) => Kind::BadReply(*bad),
-        Kind::Unexpected(reply) => Kind::Unexpected(reply.clone()),
-        // What was said of another mail is no answer to this one.
-        _ => Kind::Closed { heard: true },
     }
 }
 

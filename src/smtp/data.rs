@@ -32,15 +32,15 @@ pub(super) struct Stuffed<'a> {
     piece: Vec<u8>,
 }
 
-/// A message behind its BDAT, as it is.
+/// A message behind its BDAT, as it is, and RSET behind it.
 pub(super) struct Chunk<'a> {
     rest: Reader<'a>,
     /// Of the message.
     left: u64,
     /// BDAT, until it is given.
     command: Option<Commands>,
-    /// With what goes along.
-    first: Vec<u8>,
+    /// The first piece, or the last: a message with commands around it.
+    piece: Vec<u8>,
 }
 
 impl<'a> Stuffed<'a> {
@@ -108,26 +108,35 @@ impl<'a> Chunk<'a> {
             rest: message.reader(),
             left: size,
             command: Some(Commands::bdat(size)),
-            first: Vec::new(),
+            piece: Vec::new(),
         }
     }
 }
 
 impl Pieces for Chunk<'_> {
     fn next(&mut self) -> (&[u8], bool) {
-        let Some(command) = self.command.take() else {
-            // Not copied.
-            let piece = take(&mut self.rest, &mut self.left, CHUNK).unwrap_or_default();
-            return (piece, self.left == 0 || piece.is_empty());
-        };
-        // One write with BDAT, and for a small message no other.
-        self.first.extend_from_slice(command.octets());
-        while self.first.len() < CHUNK
-            && let Some(part) = take(&mut self.rest, &mut self.left, CHUNK - self.first.len())
-        {
-            self.first.extend_from_slice(part);
+        self.piece.clear();
+        if let Some(command) = self.command.take() {
+            // One write with BDAT, and for a small message no other.
+            self.piece.extend_from_slice(command.octets());
+            while self.piece.len() < CHUNK
+                && let Some(part) = take(&mut self.rest, &mut self.left, CHUNK - self.piece.len())
+            {
+                self.piece.extend_from_slice(part);
+            }
+        } else {
+            let part = take(&mut self.rest, &mut self.left, CHUNK).unwrap_or_default();
+            if self.left > 0 && !part.is_empty() {
+                // Not copied.
+                return (part, false);
+            }
+            self.piece.extend_from_slice(part);
         }
-        (&self.first, self.left == 0)
+        if self.left > 0 {
+            return (&self.piece, self.piece.is_empty());
+        }
+        self.piece.extend_from_slice(Commands::rset().octets());
+        (&self.piece, true)
     }
 }
 
@@ -159,7 +168,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::smtp::{Piece, base64::WRAPPED_LINE};
+    use crate::smtp::{Piece, base64::WRAPPED_LINE, command::BEHIND_MESSAGE};
 
     fn stuff(message: &[u8], size: usize) -> Vec<u8> {
         stuff_body(&Body::from(Bytes::copy_from_slice(message)), size)
@@ -208,7 +217,7 @@ mod tests {
             let (mut chunk, mut all, mut pieces) = (Chunk::new(&body), Vec::new(), 0);
             loop {
                 let (piece, is_last) = chunk.next();
-                assert!(piece.len() <= CHUNK);
+                assert!(piece.len() <= CHUNK + BEHIND_MESSAGE);
                 all.extend_from_slice(piece);
                 pieces += 1;
                 if is_last {
@@ -216,7 +225,7 @@ mod tests {
                 }
             }
             let command = format!("BDAT {size} LAST\r\n");
-            assert_eq!(all, [command.as_bytes(), &message].concat());
+            assert_eq!(all, [command.as_bytes(), &message, b"RSET\r\n"].concat());
             assert_eq!(pieces, (command.len() + size).div_ceil(CHUNK), "{size}");
         }
     }

@@ -265,6 +265,23 @@ pub(super) enum Kind {
     Local(#[from] Local),
 }
 
+impl Kind {
+    /// The same fault, for another mail.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::Timeout { limit } => Self::Timeout { limit: *limit },
+            Self::Broken { heard, source } => Self::Broken {
+                heard: *heard,
+                source: io::Error::new(source.kind(), source.to_string()),
+            },
+            Self::BadReply(bad) => Self::BadReply(*bad),
+            Self::Unexpected(reply) => Self::Unexpected(reply.clone()),
+            // What was said of another mail is no answer to this one.
+            _ => Self::Closed { heard: true },
+        }
+    }
+}
+
 impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

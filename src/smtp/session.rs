@@ -40,6 +40,8 @@ pub struct Session<IO = TcpStream> {
     pub(super) is_usable: bool,
     /// What a refused transaction left to be tidied up.
     pub(super) unsettled: Option<Standing>,
+    /// What ended the session behind a mail that had its answer.
+    pub(super) parting: Option<Kind>,
     /// What is to be found out when nobody waits for a mail.
     pub(super) curiosity: Option<Curiosity>,
     /// Whether the relay may have something of the message, for the mail under
@@ -129,6 +131,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 max_recipients: target.max_recipients,
                 is_usable: true,
                 unsettled: None,
+                parting: None,
                 curiosity: None,
                 has_begun_message: false,
                 target: target.clone(),

@@ -3,9 +3,9 @@
 //! `delivery` knows when a mail takes several.
 
 mod aftermath;
+mod chunk;
 mod content;
 mod discovery;
-mod eager;
 mod envelope;
 mod fate;
 mod hearing;
@@ -27,7 +27,7 @@ use crate::{
 };
 pub(super) use discovery::Curiosity;
 pub(super) use fate::{refusal_of_recipients, settle};
-pub(super) use hearing::Hearing;
+pub(super) use hearing::{Due, Hearing};
 pub use way::Transactions;
 use way::{MOST_EAGER, Way};
 
@@ -98,14 +98,6 @@ impl Standing {
             is_over: false,
         }
     }
-
-    /// Behind a refused transaction in which everything had its reply.
-    pub(super) fn refused() -> Self {
-        Self {
-            is_open: true,
-            ..Self::new(Way::Eager)
-        }
-    }
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
@@ -123,6 +115,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
 
         self.is_usable = false;
         self.curiosity = None;
+        self.parting = None;
         let mut standing = Standing::new(self.way(policy, body.len()));
         let outcome = async {
             if standing.way == Way::Eager {
@@ -130,9 +123,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                     .send_at_once(mail, body, progress, recipients, &mut standing)
                     .await;
             }
-            self.offer(mail, &step, recipients, &mut standing).await?;
+            let to_mail = self.offer(mail, &step, recipients, &mut standing).await?;
             self.choose_recipients(progress, policy, recipients, &mut standing)
                 .await?;
+            if standing.way == Way::Chunk {
+                return self
+                    .send_chunk(to_mail, body, progress, recipients, &mut standing)
+                    .await;
+            }
             self.hand_over(body, progress, &mut standing).await
         }
         .await;

@@ -26,6 +26,8 @@ pub(super) enum Act {
     Wait(Duration),
     /// Until the peer has said something more.
     Hear,
+    /// Until it has said this.
+    HearOf(&'static str),
     /// Reads, and never says another word.
     Stall,
     /// Neither reads nor says another word.
@@ -111,6 +113,12 @@ impl Answer {
     /// Nothing, until the client has said something more.
     pub fn hear() -> Self {
         Self::one(Act::Hear)
+    }
+
+    /// Nothing, until the client has said `text` behind what is answered, or as
+    /// much as the relay takes in ahead, 64 KiB.
+    pub fn hear_of(text: &'static str) -> Self {
+        Self::one(Act::HearOf(text))
     }
 
     /// Closes the connection in order: close_notify (in TLS), then FIN.

@@ -146,6 +146,7 @@ impl Session {
                 }
                 Act::Hear if self.wire.has_input() => {}
                 Act::Hear => self.wire.fill().await?,
+                Act::HearOf(text) => self.wire.fill_until(text).await?,
                 Act::Stall => {
                     self.wire.flush().await?;
                     return Err(self.wire.stall().await);

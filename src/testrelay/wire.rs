@@ -46,6 +46,8 @@ pub(super) const LONGEST_LINE: usize = 12_288;
 
 const READ_SIZE: usize = 16 * 1024;
 const MOST_UNSENT: usize = 64 * 1024;
+/// How far it reads ahead of what it answers.
+const MOST_AHEAD: usize = 64 * 1024;
 /// As much as an endless answer sends at the most.
 const ENDLESS: usize = 1 << 30;
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
@@ -138,6 +140,16 @@ impl Wire {
     /// Reads more. Before it has to wait, it sends what is due.
     pub(super) async fn fill(&mut self) -> Result<(), Over> {
         self.read(false).await
+    }
+
+    /// Reads ahead until `text` has come.
+    pub(super) async fn fill_until(&mut self, text: &str) -> Result<(), Over> {
+        while memchr::memmem::find(&self.input, text.as_bytes()).is_none()
+            && self.input.len() < MOST_AHEAD
+        {
+            self.fill().await?;
+        }
+        Ok(())
     }
 
     /// Reads more of what the client is under way to send, which it does not

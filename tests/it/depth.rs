@@ -11,7 +11,7 @@ use crate::service::{Service, mail, request};
 /// A relay that keeps its first answer to a message back until it has heard of
 /// a further mail: with one at a time it would wait for ever.
 fn until_there_are_more(then: Answer) -> Script {
-    Script::new().once(Step::EndOfData, Answer::hear().then(then))
+    Script::new().once(Step::EndOfData, Answer::hear_of("MAIL").then(then))
 }
 
 async fn relay(script: Script) -> TestRelay {

@@ -33,12 +33,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     }
 
     /// Leaves a session whose last transaction was refused in order. What the
-    /// relay did instead, if it did not go well for its sake.
+    /// relay did instead, if it did not go well for its sake, then or before.
     pub(in crate::smtp) async fn put_in_order(&mut self) -> Option<Halt> {
-        let standing = self.unsettled.take()?;
+        let Some(standing) = self.unsettled.take() else {
+            return self.parted();
+        };
         let outcome = self.tidy_up(standing).await;
         self.is_usable = matches!(outcome, Ok(true));
-        outcome.err()
+        outcome.err().or_else(|| self.parted())
+    }
+
+    fn parted(&mut self) -> Option<Halt> {
+        let kind = self.parting.take()?;
+        Some(Halt::new(Stage::MailFrom, kind))
     }
 
     /// Hears the replies that are due, and ends what is open. Whether the

@@ -1,4 +1,5 @@
-//! The message of a transaction, when the relay has accepted recipients for it.
+//! The message of a transaction by DATA, when the relay has accepted recipients
+//! for it.
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -8,7 +9,7 @@ use crate::{
     smtp::{
         Body, Progress, Session,
         command::Commands,
-        data::{Chunk, Pieces, Stuffed},
+        data::{Pieces, Stuffed},
         error::{Halt, Kind},
         opening::refused,
         step::Step,
@@ -24,25 +25,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         standing: &mut Standing,
     ) -> Result<Reply, Halt> {
         let step = Step::enter(progress, Stage::Data, self.limits.data);
-        if standing.way == Way::Chunk {
-            // What the relay has to say now is no reply to BDAT.
-            if self.connection.is_interrupted() {
-                return Err(self.connection.unasked(&step).await);
-            }
-            standing.is_over = true;
-            self.write(Chunk::new(body), &step, progress).await?;
-        } else {
-            self.ask_for_data(&step, standing).await?;
-            standing.is_over = true;
-            self.write(Stuffed::new(body), &step, progress).await?;
-        }
+        self.ask_for_data(&step, standing).await?;
+        standing.is_over = true;
+        self.write(Stuffed::new(body), 0, &step, progress).await?;
 
         let step = Step::enter(progress, Stage::EndOfData, self.limits.end_of_data);
         let reply = self.connection.reply(&step).await?;
         standing.is_over = false;
-        // A refused chunk leaves the transaction in a state that only RSET
-        // makes certain (RFC 3030 section 2).
-        standing.is_open = standing.way == Way::Chunk;
+        standing.is_open = false;
         if reply.code.is_positive() {
             Ok(reply)
         } else {
@@ -68,11 +58,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         Err(halt)
     }
 
-    /// Writes the message. The caller may give it up until the last octets are
-    /// about to be written.
-    async fn write(
+    /// Writes the message, and `behind` octets that follow it. The caller may
+    /// give it up until the last octets are about to be written.
+    pub(super) async fn write(
         &mut self,
         mut pieces: impl Pieces,
+        behind: usize,
         step: &Step<'_>,
         progress: &Progress,
     ) -> Result<(), Halt> {
@@ -90,7 +81,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 }
                 step = Step::enter(progress, Stage::EndOfData, self.limits.data);
             }
-            if !self.connection.send_data(octets, &step).await? {
+            let behind = if is_last { behind } else { 0 };
+            if !self.connection.send_data(octets, behind, &step).await? {
                 return Err(self.interruption(&step).await);
             }
             if is_last {

@@ -16,14 +16,14 @@ use crate::{
 };
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
-    /// Sends MAIL, and behind it what may go with it; hears the reply to MAIL.
+    /// Sends MAIL, and behind it what may go with it; hears the yes to MAIL.
     pub(super) async fn offer(
         &mut self,
         mail: Commands,
         step: &Step<'_>,
         recipients: &[RecipientResult],
         standing: &mut Standing,
-    ) -> Result<(), Halt> {
+    ) -> Result<Reply, Halt> {
         let mut group = mail;
         if standing.way.is_pipelined() {
             for recipient in recipients {
@@ -40,7 +40,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             return Err(refused(step, reply));
         }
         standing.is_open = true;
-        Ok(())
+        Ok(reply)
     }
 
     /// Hears what the relay says to each recipient, and whether the mail can go.

@@ -6,6 +6,7 @@ use tokio::{io::DuplexStream, time::Instant};
 mod chunk;
 mod discovery;
 mod eager;
+mod miscounted;
 
 use super::*;
 use crate::{

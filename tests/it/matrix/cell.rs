@@ -33,6 +33,7 @@ pub(super) enum At {
     EndOfData,
     LoneDot,
     Rset,
+    RsetBehind,
     Quit,
 }
 
@@ -106,6 +107,8 @@ pub(super) enum Condition {
     Behind,
     Stepwise,
     Eager,
+    ByData,
+    ByBdat,
     Any,
     All,
 }
@@ -180,6 +183,7 @@ impl Cell {
             // Otherwise nobody says DATA before there is a recipient.
             At::LoneDot => self.way == Way::Pipelining,
             At::Data => self.takes_data(),
+            At::RsetBehind => !self.takes_data(),
             _ => true,
         };
         // Where it makes a difference. With RSET it is needed: otherwise a group
@@ -233,6 +237,8 @@ impl Cell {
             }
             Condition::Stepwise => self.way != Way::Eager,
             Condition::Eager => self.way == Way::Eager,
+            Condition::ByData => self.takes_data(),
+            Condition::ByBdat => !self.takes_data(),
             Condition::Any => !self.all,
             Condition::All => self.all,
         }
@@ -282,7 +288,10 @@ impl Cell {
                 turn,
                 Step::EndOfData,
             ),
-            At::Rset => (all_refused(script), 1, Step::Rset),
+            // By BDAT, the mails before had theirs.
+            At::Rset if self.takes_data() => (all_refused(script), 1, Step::Rset),
+            At::Rset => (all_refused(script), turn, Step::Rset),
+            At::RsetBehind => (script, turn, Step::Rset),
             At::Quit => (script, 1, Step::Quit),
         };
         script.nth(turn, step, self.answer(codes))
@@ -346,7 +355,7 @@ impl Cell {
                 At::Starttls => &mut limits.starttls,
                 At::Auth | At::AuthLogin | At::Username | At::Password => &mut limits.auth,
                 // What tidies up may take as long as MAIL may.
-                At::Mail | At::LoneDot | At::Rset => &mut limits.mail,
+                At::Mail | At::LoneDot | At::Rset | At::RsetBehind => &mut limits.mail,
                 At::RcptFirst | At::RcptMiddle | At::RcptLast => &mut limits.rcpt,
                 At::Data => &mut limits.data,
                 At::EndOfData => &mut limits.end_of_data,

@@ -78,8 +78,8 @@ async fn a_relay_that_proves_nothing_is_written_to_as_before_and_not_asked_again
         scripted(Script::new().nth(2, At::EndOfData, Answer::stall())),
         scripted(Script::new().nth(2, At::EndOfData, Answer::usual().twice())),
         scripted(Script::new().nth(2, At::AnyMail, refuse_sender)),
-        scripted(Script::new().at(At::Rset, Answer::usual().twice())),
-        scripted(Script::new().at(At::Rset, Answer::reply("500 5.5.1 what"))),
+        scripted(Script::new().nth(2, At::Rset, Answer::usual().twice())),
+        scripted(Script::new().nth(2, At::Rset, Answer::reply("500 5.5.1 what"))),
     ] {
         let discards = Discards::default();
         let (turns, goes_on, lines) = mail(relay, &discards).await;

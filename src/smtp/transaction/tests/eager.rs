@@ -112,8 +112,8 @@ async fn what_a_relay_can_refuse() {
         assert_eq!(found, (reason, stage, fates.to_vec()), "{step:?}: {reply}");
         assert_eq!(session.is_reusable(), reusable, "{step:?}: {reply}");
         assert!(peer.relay.mails().is_empty());
-        let is_reset = verbs(&peer.relay).contains(&"RSET".to_owned());
-        assert_eq!(is_reset, reusable);
+        let resets = verbs(&peer.relay).iter().filter(|it| *it == "RSET").count();
+        assert_eq!(resets, 1);
     }
 }
 
@@ -190,7 +190,7 @@ async fn a_mail_that_is_taken_for_nobody_is_not_sent() {
         let script = Script::new()
             .at(step, Answer::reply("550 5.7.1 no"))
             .at(At::EndOfData, Answer::reply("250 2.0.0 queued"));
-        let (io, peer) = serve(chunking().script(script)).await;
+        let (io, _peer) = serve(chunking().script(script)).await;
         let mut session = session(io).await;
         let error = send(&mut session, &envelope(2), &body(MESSAGE))
             .await
@@ -198,7 +198,6 @@ async fn a_mail_that_is_taken_for_nobody_is_not_sent() {
         assert_ne!(error.reason(), Reason::OutcomeUnknown);
         session.settle().await;
         assert!(!session.is_reusable());
-        assert!(!verbs(&peer.relay).contains(&"RSET".to_owned()));
     }
 }
 
@@ -217,16 +216,27 @@ async fn a_relay_that_contradicts_itself_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn more_replies_than_commands_leave_the_outcome_unknown() {
+async fn more_replies_than_commands_leave_the_outcome_unknown_but_where_all_are_the_same() {
     for step in [At::AnyMail, At::Rcpt(1), At::Rcpt(2), At::EndOfData] {
-        let (io, _peer) = serve(but(step, Answer::usual().twice())).await;
-        let mut session = session(io).await;
-        let outcome = send(&mut session, &envelope(2), &body(MESSAGE)).await;
-        let failure = outcome.unwrap_err().into_failure();
-        assert_eq!(failure.reason, Reason::OutcomeUnknown);
-        assert_eq!(states(&failure.recipients), [Unknown; 2]);
-        session.settle().await;
-        assert!(!session.is_reusable());
+        for is_one_refused in [false, true] {
+            let mut script = Script::new().at(step, Answer::usual().twice());
+            if is_one_refused {
+                script = script.at(At::Rcpt(3), Answer::reply("550 5.1.1 no such user"));
+            }
+            let (io, peer) = serve(chunking().script(script)).await;
+            let mut session = session(io).await;
+            let outcome = send(&mut session, &envelope(3), &body(MESSAGE)).await;
+            if is_one_refused {
+                let failure = outcome.unwrap_err().into_failure();
+                assert_eq!(failure.reason, Reason::OutcomeUnknown);
+                assert_eq!(states(&failure.recipients), [Unknown; 3]);
+            } else {
+                assert_eq!(states(&outcome.unwrap().recipients), [Accepted; 3]);
+            }
+            session.settle().await;
+            assert!(!session.is_reusable());
+            assert_eq!(peer.relay.mails().len(), 1);
+        }
     }
 }
 
