@@ -6,7 +6,7 @@ use crate::{
     report::{
         Action, Confidence, Party, RelayFailure, RelayOrigin, Remedy, Stage, TlsMode, TlsProbe,
     },
-    smtp::{Host, Target},
+    smtp::{Credentials, Host, Target},
 };
 
 /// How many of the ways that turned out to work are told.
@@ -292,6 +292,9 @@ impl Advisor<'_> {
                 relay("Look at the relay's log: it refused the client certificate."),
             ],
 
+            AuthRejected if matches!(self.target.credentials, Some(Credentials::OAuth { .. })) => {
+                vec![self.new_token("Get a new OAuth token: the relay refuses this one.")]
+            }
             AuthRejected => vec![self.credentials("Check the user name and the password.")],
             AuthRequired => vec![self.credentials("Configure credentials: the relay wants AUTH.")],
             AuthMechanism => vec![
@@ -301,7 +304,7 @@ impl Advisor<'_> {
             AuthTemporary => vec![later(
                 "The relay could not check the credentials. Try again later.",
             )],
-            AuthToken => vec![self.credentials("Get a new OAuth token.")],
+            AuthToken => vec![self.new_token("Get a new OAuth token.")],
             AuthUnproven => vec![
                 operator(
                     Action::Investigate,
@@ -618,6 +621,15 @@ impl Advisor<'_> {
             Action::CheckCredentials,
             summary.into(),
             "credentials",
+            None,
+        )
+    }
+
+    fn new_token(&self, summary: &str) -> Remedy {
+        self.owner(
+            Action::CheckCredentials,
+            summary.into(),
+            "credentials.token_file",
             None,
         )
     }
