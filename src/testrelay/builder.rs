@@ -73,6 +73,7 @@ impl Default for Builder {
                 auth_in_plaintext: false,
                 require_tls: false,
                 require_auth: false,
+                clients: None,
                 lenient: false,
                 reads_refused_chunks: false,
                 most_recipients: 10_000,
@@ -184,6 +185,13 @@ impl Builder {
     #[must_use]
     pub fn require_auth(mut self) -> Self {
         self.settings.require_auth = true;
+        self
+    }
+
+    /// Refuses EHLO and HELO by any other name than these.
+    #[must_use]
+    pub fn clients<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.settings.clients = Some(names.into_iter().map(str::to_owned).collect());
         self
     }
 

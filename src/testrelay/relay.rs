@@ -45,6 +45,8 @@ pub(super) struct Settings {
     pub(super) auth_in_plaintext: bool,
     pub(super) require_tls: bool,
     pub(super) require_auth: bool,
+    /// The only names that clients may have, instead of any.
+    pub(super) clients: Option<Vec<String>>,
     pub(super) lenient: bool,
     /// Whether a chunk that is refused is read as commands.
     pub(super) reads_refused_chunks: bool,

@@ -278,6 +278,8 @@ impl Session {
                 "5.5.4",
                 "this is neither a domain nor an address literal",
             )
+        } else if !self.is_welcome(&name) {
+            Reply::new(550, "5.7.1", "there is no client of this name")
         } else if extended {
             self.offer()
         } else {
@@ -290,6 +292,11 @@ impl Session {
             self.transaction = None;
         }
         self.give(chosen).await
+    }
+
+    fn is_welcome(&self, name: &str) -> bool {
+        let known = self.relay.settings.clients.as_ref();
+        known.is_none_or(|names| names.iter().any(|it| it == name))
     }
 
     fn offer(&self) -> Reply {

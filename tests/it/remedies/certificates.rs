@@ -1,10 +1,12 @@
 //! What to set where a certificate was refused, the relay's or ours.
 
+use std::time::{Duration, SystemTime};
+
 use posthaste::{
     api::client::pb::relay_failure::Reason,
     testrelay::{
         TestRelay, Tls,
-        ca::{Ca, Leaf},
+        ca::{Ca, Leaf, pem},
     },
 };
 
@@ -75,6 +77,21 @@ async fn the_authority_of_a_private_certificate() {
         .await;
 }
 
+/// A list of a day ago does not tell whether the relay's certificate still
+/// holds.
+#[tokio::test]
+async fn a_fresh_revocation_list() {
+    let ca = Ca::new("Test CA");
+    let relay = TestRelay::builder().tls(ca.server("localhost"));
+    let case = Case::new(relay.start().await.unwrap()).trusting(&ca);
+    let yesterday = SystemTime::now() - Duration::from_hours(24);
+    let old = case.file("old.pem", &pem("X509 CRL", &ca.revoke_until([], yesterday)));
+    let fresh = case.file("fresh.pem", &pem("X509 CRL", &ca.revoke([])));
+    case.with("tls.crl_file", &format!("{old:?}"))
+        .is_mended_with(Reason::CertRevocationUnknown, &[("tls.crl_file", &fresh)])
+        .await;
+}
+
 #[tokio::test]
 async fn a_client_certificate() {
     let ca = Ca::new("Test CA");
@@ -89,5 +106,28 @@ async fn a_client_certificate() {
         ("tls.client_key_file", file.as_str()),
     ];
     case.is_mended_with(Reason::ClientCertRequired, &settings)
+        .await;
+}
+
+#[tokio::test]
+async fn another_client_certificate() {
+    let ca = Ca::new("Test CA");
+    let tls = Tls::new(ca.server("localhost")).require_client_certificate(&ca);
+    let relay = TestRelay::builder().tls(tls).start().await.unwrap();
+    let case = Case::new(relay).trusting(&ca);
+    let both = |ca: &Ca, name: &str| {
+        let client = ca.client("posthaste");
+        let both = format!("{}{}", client.chain_pem(), client.key_pem());
+        case.file(name, &both)
+    };
+    let wrong = format!("{:?}", both(&Ca::new("Another CA"), "wrong.pem"));
+    let right = both(&ca, "right.pem");
+    let settings = [
+        ("tls.client_certificate_file", right.as_str()),
+        ("tls.client_key_file", right.as_str()),
+    ];
+    case.with("tls.client_certificate_file", &wrong)
+        .with("tls.client_key_file", &wrong)
+        .is_mended_with(Reason::ClientCertRejected, &settings)
         .await;
 }

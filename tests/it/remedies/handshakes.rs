@@ -95,3 +95,20 @@ async fn a_small_hello_is_no_advice_where_it_fared_no_better() {
     let settings: Vec<_> = failure.remedies.iter().map(|it| &it.setting).collect();
     assert_eq!(settings, [""], "{:?}", failure.remedies);
 }
+
+/// A name that the relay knows, where the one in SNI is none.
+#[tokio::test]
+async fn a_name_that_the_relay_knows() {
+    let ca = Ca::new("Test CA");
+    let script = Script::new().when_hello(
+        |hello| hello.server_name.as_deref() != Some("mail.example.com"),
+        Step::Handshake,
+        Answer::alert(112),
+    );
+    let relay = TestRelay::builder().tls(ca.server("mail.example.com"));
+    let settings = [("tls.server_name", "mail.example.com")];
+    Case::new(relay.script(script).start().await.unwrap())
+        .trusting(&ca)
+        .is_mended_with(Reason::SniRejected, &settings)
+        .await;
+}
