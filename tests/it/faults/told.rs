@@ -45,9 +45,15 @@ pub(super) fn missing(failure: &RelayFailure) -> Vec<String> {
     if is_of_tls {
         want("evidence of TLS", tls.is_some());
         let offered = tls.and_then(|tls| tls.offered.as_ref());
+        // Whoever resets the connection at once may do so before our hello.
+        let is_out = offered.is_some_and(|it| it.hello_bytes > 0);
+        want(
+            "a hello, or that there was none",
+            is_out || failure.summary.contains("did not go out"),
+        );
         want(
             "what was offered",
-            offered.is_some_and(|it| it.hello_bytes > 0 && !it.versions.is_empty()),
+            offered.is_some_and(|it| !it.versions.is_empty()),
         );
     }
     if reason.starts_with("CERT_") && failure.reason() != Reason::CertMissing {
