@@ -19,6 +19,8 @@ pub struct HandshakeError {
     pub summary: String,
     /// Whether what came was TLS at all.
     pub heard_tls: bool,
+    /// Whether the relay had agreed to our offer by then.
+    pub(super) was_settled: bool,
     /// What was seen.
     pub evidence: Box<TlsEvidence>,
     /// What the TLS library or the socket said.

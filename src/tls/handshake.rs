@@ -177,6 +177,7 @@ impl Connector {
             server_name, offer, ..
         } = &*self.0;
         let opening = Opening::read(&seen.received);
+        let was_settled = settled.is_some() || opening.is_settled();
         let tls_error = reason::tls_error(&error);
         let alert = alert::of(tls_error, &opening);
         let finding = reason::classify(
@@ -226,6 +227,7 @@ impl Connector {
             alternatives: finding.alternatives,
             summary: finding.summary,
             heard_tls: opening.is_tls(),
+            was_settled,
             evidence: Box::new(evidence),
             source: error,
         }

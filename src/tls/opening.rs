@@ -34,11 +34,18 @@ pub(super) struct ServerHello {
     pub(super) suite: CipherSuite,
     /// Where it has come to the key share, in TLS 1.3.
     pub(super) group: Option<NamedGroup>,
+    /// Whether it only asks for another `ClientHello`.
+    pub(super) is_retry: bool,
 }
 
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
 const SERVER_HELLO: u8 = 2;
+/// What makes a `ServerHello` a `HelloRetryRequest` (RFC 8446 section 4.1.3).
+const RETRY: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
 /// The extension key_share (RFC 8446 section 4.2.8).
 const KEY_SHARE: u16 = 51;
 
@@ -65,6 +72,12 @@ impl Opening {
         }
     }
 
+    /// Whether the relay has settled on what to do. One that asked for another
+    /// `ClientHello` may still refuse what stands in it.
+    pub(super) fn is_settled(&self) -> bool {
+        self.server_hello().is_some_and(|it| !it.is_retry)
+    }
+
     /// Whether TLS came.
     pub(super) fn is_tls(&self) -> bool {
         matches!(self, Self::ServerHello(_) | Self::Alert(..) | Self::Tls)
@@ -89,6 +102,7 @@ fn server_hello(body: &[u8]) -> Option<ServerHello> {
         // Behind the suite come the compression and the length of all
         // extensions.
         group: body.get(40 + id_length..).and_then(key_share),
+        is_retry: body.get(2..34) == Some(&RETRY),
     })
 }
 

@@ -235,6 +235,31 @@ fn groups_and_signatures() -> Vec<Case> {
             played(of_12(ECDSA).schemes(&[SignatureScheme::ED448])),
         )
         .or(&[Reason::NoCommonCipher, Reason::CertUnsupportedSignature]),
+        hidden(
+            "ed448-after-retry",
+            "TLS 1.3 with a key for Ed448 only: it asks for a key share of its group, and then \
+             refuses with the alert handshake_failure",
+            Reason::NoCommonSignature,
+            played(
+                of_13()
+                    .groups(&[NamedGroup::secp384r1])
+                    .schemes(&[SignatureScheme::ED448])
+                    .signing_late(),
+            ),
+        )
+        .or(&[Reason::NoCommonCipher, Reason::CertUnsupportedSignature]),
+        refused(
+            "alert-40-after-retry",
+            "TLS 1.3, the question for a key share of another group, and then the alert \
+             handshake_failure",
+            Reason::HandshakeRefused,
+            played(
+                of_13()
+                    .groups(&[NamedGroup::secp384r1])
+                    .schemes(&[])
+                    .signing_late(),
+            ),
+        ),
         refused(
             "unoffered-signature",
             "signs the handshake with SHA-1, offered or not",

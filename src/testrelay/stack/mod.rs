@@ -50,6 +50,7 @@ pub struct Stack {
     chain: Vec<CertificateDer<'static>>,
     heeds_offer: bool,
     downgraded: bool,
+    signs_late: bool,
     reads_extension: bool,
     unknown_version: Answer,
     refusal: Answer,
@@ -76,6 +77,7 @@ impl Stack {
             chain: Vec::new(),
             heeds_offer: true,
             downgraded: false,
+            signs_late: false,
             reads_extension: versions.contains(&ProtocolVersion::TLSv1_3),
             unknown_version: Answer::alert(PROTOCOL_VERSION).then(Answer::close()),
             refusal: Answer::alert(HANDSHAKE_FAILURE).then(Answer::close()),
@@ -115,6 +117,14 @@ impl Stack {
     #[must_use]
     pub fn reading_supported_versions(mut self) -> Self {
         self.reads_extension = true;
+        self
+    }
+
+    /// Sees whether it can sign only once it has a key share of the right group,
+    /// as Go's does: it asks for one, and then refuses.
+    #[must_use]
+    pub fn signing_late(mut self) -> Self {
+        self.signs_late = true;
         self
     }
 
@@ -170,6 +180,16 @@ impl Stack {
             .filter(|scheme| exchange.goes_with(*scheme))
             .collect();
         let scheme = self.common(&schemes, &hello.signature_schemes);
+        if let Some(group) = group
+            && is_13
+            && self.signs_late
+            && scheme.is_none()
+            && !hello.key_shares.contains(&group)
+        {
+            let retry = Self::flight_13(hello, suite, group);
+            let heard = Answer::raw(retry).then(Answer::hear());
+            return heard.then(self.refusal.clone());
+        }
         if (exchange.needs_group && group.is_none()) || (exchange.signs && scheme.is_none()) {
             return self.refusal.clone();
         }

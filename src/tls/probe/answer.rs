@@ -58,7 +58,7 @@ impl Answer {
                 certificate: Some(error),
             };
         }
-        let answered = error.evidence.negotiated.is_some();
+        let answered = error.was_settled;
         match (&error.reason, alert(&error)) {
             (Reason::ConnectionClosed | Reason::HandshakeClosed, None) if !answered => Self::Closed,
             (Reason::ConnectionReset | Reason::HandshakeReset, None) if !answered => Self::Reset,

@@ -67,7 +67,7 @@ impl Connector {
             .as_ref()
             .filter(|it| it.direction == AlertDirection::Received);
         let code = code.map(|it| it.code);
-        let is_open = evidence.negotiated.is_none() && evidence.offered.hello_bytes > 0;
+        let is_open = !error.was_settled && evidence.offered.hello_bytes > 0;
         let is_unexplained = match error.reason {
             Reason::HandshakeRefused | Reason::NoCommonVersion | Reason::NoCommonCipher => {
                 code.is_some_and(|it| UNEXPLAINED.contains(&it))
@@ -76,7 +76,9 @@ impl Connector {
             | Reason::ConnectionReset
             | Reason::HandshakeClosed
             | Reason::HandshakeReset
-            | Reason::HandshakeTimeout => code.is_none() && evidence.first_bytes.is_empty(),
+            | Reason::HandshakeTimeout => {
+                code.is_none() && evidence.negotiated.is_none() && evidence.first_bytes.is_empty()
+            }
             _ => false,
         };
         if !is_open || !is_unexplained {

@@ -178,7 +178,18 @@ fn took_tls13(case: &Case, wide: &Flight) -> Thought {
     match case.answer(Experiment::SMALL) {
         None => unknown(case, Experiment::SMALL),
         Some(Answer::Worked { .. }) => too_large(case),
-        Some(_) => ladder.last_rung(flight).unwrap_or_else(|| stuck(case)),
+        Some(refusal) => match (ladder.last_rung(flight), case.answer(Experiment::TLS12)) {
+            (Some(thought), _) => thought,
+            // Every part of it is to the relay's liking, and the whole is not.
+            (None, Some(Answer::Worked { certificate, .. })) if case.is_refusal(refusal) => {
+                let certificate = certificate.as_ref().map(|it| it.reason);
+                told(probed(
+                    Reason::VersionIntolerant,
+                    say::intolerant(refusal, certificate),
+                ))
+            }
+            (None, _) => stuck(case),
+        },
     }
 }
 
@@ -320,6 +331,7 @@ fn narrowed(case: &Case) -> Option<Verdict> {
         Reason::NoCommonCipher | Reason::NoCommonGroup | Reason::NoCommonSignature => {
             !refuses_wide && !takes_ours
         }
+        Reason::PskRequired => !takes_ours,
         Reason::NoCommonVersion => !(takes_ours || refuses_wide && refuses_old),
         _ => true,
     };

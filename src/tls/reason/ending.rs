@@ -125,3 +125,6 @@ fn progress(facts: &Facts<'_>) -> String {
         _ => "the relay's answer broke off".to_owned(),
     }
 }
+        Opening::ServerHello(hello) if hello.is_retry => {
+            "the relay asked for another ClientHello and then said no more".to_owned()
+        }

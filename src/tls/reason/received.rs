@@ -2,7 +2,7 @@
 
 use rustls::AlertDescription;
 
-use super::{Facts, Finding, say};
+use super::{Facts, Finding, ending, say};
 use crate::{
     report::{Reason, TlsVersion},
     tls::{opening::Opening, witness::ClientAuth},
@@ -35,13 +35,14 @@ pub(super) fn of(alert: AlertDescription, facts: &Facts<'_>) -> Finding {
         {
             client_certificate(facts)
         }
-        Alert::HandshakeFailure if facts.opening.server_hello().is_none() => Finding::ambiguous(
+        Alert::HandshakeFailure if !facts.opening.is_settled() => Finding::ambiguous(
             Reason::HandshakeRefused,
             without_a_word(facts),
             format!(
                 "The relay refused the handshake with {said}, which does not say why; \
-                     it was offered {}",
-                say::offered(facts.offer)
+                     it was offered {}{}",
+                say::offered(facts.offer),
+                say::retry(facts.opening)
             ),
         ),
         Alert::ProtocolVersion => Finding::observed(
@@ -122,6 +123,11 @@ fn without_a_word(facts: &Facts<'_>) -> Vec<Reason> {
     ];
     causes.extend(intolerant(facts));
     // A warning that it does not know our name came before.
+    // A HelloRetryRequest has agreed to version, suite and group (RFC 8446
+    // section 4.1.4).
+    if facts.opening.server_hello().is_some() {
+        return vec![Reason::NoCommonSignature, Reason::PskRequired];
+    }
     if let Opening::Alert(_, UNRECOGNIZED_NAME) = facts.opening {
         causes.insert(0, Reason::SniRejected);
     }

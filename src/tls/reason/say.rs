@@ -9,7 +9,7 @@ use rustls_pki_types::ServerName;
 
 use crate::{
     report::{TlsAlert, TlsOffer},
-    tls::version,
+    tls::{offer::group_name, opening::Opening, version},
 };
 
 /// The longest summary, in bytes.
@@ -101,6 +101,16 @@ pub(super) fn offered(offer: &TlsOffer) -> String {
         offer.cipher_suites.len(),
         offer.key_exchange_groups.len()
     )
+}
+
+/// That the relay asked for another `ClientHello`, as a remark.
+pub(super) fn retry(opening: &Opening) -> String {
+    let hello = opening.server_hello().filter(|it| it.is_retry);
+    match hello.map(|it| it.group) {
+        None => String::new(),
+        Some(None) => ", and had asked for another ClientHello".to_owned(),
+        Some(Some(group)) => format!(", and had asked for a key share of {}", group_name(group)),
+    }
 }
 
 /// A day, as 2026-07-18. UTC.

@@ -17,6 +17,11 @@ const BOTH: &[&SupportedProtocolVersion] = &[&TLS12, &TLS13];
 const ONLY_12: &[&SupportedProtocolVersion] = &[&TLS12];
 const ONLY_13: &[&SupportedProtocolVersion] = &[&TLS13];
 const REFUSAL: Act = Act::Alert(40);
+/// RFC 8446 section 4.1.3.
+const RETRY: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
 
 /// What a relay does upon a `ClientHello`.
 #[derive(Clone, Debug)]
@@ -31,6 +36,8 @@ enum Act {
         scheme: u16,
     },
     Alert(u8),
+    /// Asks for a key share of P-384, and refuses what comes with 40.
+    Retry,
     Close,
     Stall,
 }
@@ -117,6 +124,11 @@ impl<F: FnMut(&ClientHello) -> Act> Relay<F> {
                 say(&mut io, &key_exchange(group, scheme)).await;
                 std::future::pending::<()>().await;
             }
+            Act::Retry => {
+                say(&mut io, &retry(&hello.session_id)).await;
+                let _ = io.read(&mut [0; 4096]).await;
+                say(&mut io, &[21, 3, 3, 0, 2, 2, 40]).await;
+            }
             Act::Alert(code) => say(&mut io, &[21, 3, 3, 0, 2, 2, code]).await,
             Act::Close => {}
             Act::Stall => std::future::pending().await,
@@ -198,6 +210,15 @@ fn server_hello(version: u16, suite: u16, group: Option<u16>) -> Vec<u8> {
     message(2, &body)
 }
 
+fn retry(session_id: &[u8]) -> Vec<u8> {
+    let mut body = vec![3, 3];
+    body.extend(RETRY);
+    body.push(u8::try_from(session_id.len()).unwrap());
+    body.extend(session_id);
+    body.extend([0x13, 1, 0, 0, 12, 0, 43, 0, 2, 3, 4, 0, 51, 0, 2, 0, 0x18]);
+    message(2, &body)
+}
+
 fn key_exchange(group: u16, scheme: u16) -> Vec<u8> {
     let mut body = vec![3];
     body.extend(group.to_be_bytes());
@@ -253,6 +274,63 @@ async fn a_relay_that_does_not_bear_tls13() {
             assert_eq!(inquired.probes[0].name, "tls12-only");
         }
     }
+}
+
+fn has_share(hello: &ClientHello, group: u16) -> bool {
+    hello.key_shares.iter().any(|it| u16::from(*it) == group)
+}
+
+#[tokio::test]
+async fn a_refusal_behind_the_question_for_another_key_share() {
+    let ask = |hello: &ClientHello, answer: Act| {
+        if has_share(hello, 0x0018) {
+            answer
+        } else {
+            Act::Retry
+        }
+    };
+
+    // Of all schemes it takes only Ed448.
+    let inquired = inquire(|hello| match (is_tls13(hello), has_scheme(hello, 0x0808)) {
+        (false, _) => Act::Alert(70),
+        (true, false) => ask(hello, REFUSAL),
+        (true, true) => ask(hello, Act::Choose(0x0304, 0x1301, Some(0x0018))),
+    })
+    .await;
+    let error = &inquired.error;
+    assert_eq!(error.reason, Reason::HandshakeRefused);
+    assert_eq!(error.confidence, Confidence::Ambiguous);
+    assert_eq!(
+        error.alternatives,
+        [Reason::NoCommonSignature, Reason::PskRequired]
+    );
+    assert_says(
+        error,
+        &["handshake_failure (40)", "a key share of secp384r1"],
+    );
+    inquired.assert_probed(Reason::NoCommonSignature, &["Ed448"]);
+
+    // It minds whatever it is offered but TLS 1.2.
+    let inquired = inquire(|hello| {
+        if is_tls13(hello) {
+            ask(hello, Act::Choose(0x0304, 0x1301, Some(0x0018)))
+        } else {
+            Act::Serve(ONLY_12)
+        }
+    })
+    .await;
+    inquired.assert_probed(Reason::VersionIntolerant, &["TLS 1.2 alone"]);
+
+    // It minds everything.
+    let inquired = inquire(|hello| {
+        if is_tls13(hello) {
+            ask(hello, REFUSAL)
+        } else {
+            Act::Alert(70)
+        }
+    })
+    .await;
+    inquired.assert(Reason::HandshakeRefused, Confidence::Ambiguous, &[]);
 }
 
 #[tokio::test]
