@@ -6,13 +6,17 @@ use super::opening::Opening;
 use crate::report::{AlertDirection, TlsAlert};
 
 /// The alert that goes with an error, as far as that can be said.
-pub(super) fn of(error: Option<&Error>, opening: &Opening) -> Option<TlsAlert> {
+pub(super) fn of(
+    error: Option<&Error>,
+    farewell: Option<u8>,
+    opening: &Opening,
+) -> Option<TlsAlert> {
     let (direction, alert) = match (error, opening) {
         (Some(Error::AlertReceived(alert)), _) => (AlertDirection::Received, *alert),
         (Some(error), _) => (AlertDirection::Sent, sent(error)?),
-        // A warning, such as `user_canceled`, before the relay closed.
+        // A warning before the relay closed.
         (None, Opening::Alert(_, code)) => (AlertDirection::Received, (*code).into()),
-        (None, _) => return None,
+        (None, _) => (AlertDirection::Received, farewell?.into()),
     };
     let code = alert.into();
     Some(TlsAlert {

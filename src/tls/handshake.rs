@@ -179,7 +179,7 @@ impl Connector {
         let opening = Opening::read(&seen.received);
         let was_settled = settled.is_some() || opening.is_settled();
         let tls_error = reason::tls_error(&error);
-        let alert = alert::of(tls_error, &opening);
+        let alert = alert::of(tls_error, seen.farewell.last(), &opening);
         let finding = reason::classify(
             &error,
             &Facts {

@@ -8,6 +8,7 @@ mod binding;
 mod certificate;
 mod dn;
 mod error;
+mod farewell;
 mod handshake;
 mod offer;
 mod opening;

@@ -45,6 +45,11 @@ impl<IO> Recorder<IO> {
         self.witness.as_ref().map(|witness| witness.seen())
     }
 
+    fn has_taken_leave(&self) -> bool {
+        let witness = self.witness.as_ref();
+        witness.is_some_and(|it| it.with(|seen| seen.farewell.last().is_some()))
+    }
+
     fn note(&self, change: impl FnOnce(&mut Seen)) {
         if let Some(witness) = &self.witness {
             witness.with(change);
@@ -102,7 +107,12 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Recorder<IO> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        let result = ready!(Pin::new(&mut this.io).poll_read(context, buffer));
+        let result = match Pin::new(&mut this.io).poll_read(context, buffer) {
+            // Nothing more will come of a relay that took its leave, although
+            // it leaves the connection open.
+            Poll::Pending if this.has_taken_leave() => return Poll::Ready(Ok(())),
+            polled => ready!(polled),
+        };
         this.note(|seen| match &result {
             Ok(()) => seen.note_received(&buffer.filled()[before..]),
             Err(error) => seen.reset |= error.kind() == io::ErrorKind::ConnectionReset,

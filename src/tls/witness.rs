@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls_pki_types::CertificateDer;
 
+use super::farewell::Farewell;
+
 /// How many of the first received bytes are kept: enough for a `ServerHello` up
 /// to the group of its key share, behind the longest session id and a few
 /// extensions.
@@ -41,6 +43,8 @@ pub(super) struct Seen {
     pub(super) chain: Vec<CertificateDer<'static>>,
     /// What became of the relay's wish for a certificate.
     pub(super) client_certificate: ClientAuth,
+    /// Whether the relay took its leave.
+    pub(super) farewell: Farewell,
 }
 
 /// What became of the relay's wish for a certificate of ours.
@@ -92,6 +96,7 @@ impl Seen {
     /// Notes bytes that came from the relay.
     pub(super) fn note_received(&mut self, bytes: &[u8]) {
         keep(&mut self.received, bytes, PREFIX);
+        self.farewell.read(bytes);
     }
 
     /// Notes bytes that went to the relay.

@@ -43,6 +43,20 @@ pub(super) fn cases() -> Vec<Case> {
             Reason::HandshakeClosed,
         ),
         (
+            "handshake-cancelled-open",
+            "the alert user_canceled, as a warning, and leaves the connection open",
+            Answer::raw(&b"\x15\x03\x03\x00\x02\x01\x5a"[..]).then(Answer::stall()),
+            Reason::HandshakeClosed,
+            Reason::HandshakeClosed,
+        ),
+        (
+            "handshake-close-notify",
+            "the alert close_notify, and leaves the connection open",
+            Answer::raw(&b"\x15\x03\x03\x00\x02\x01\x00"[..]).then(Answer::stall()),
+            Reason::HandshakeClosed,
+            Reason::HandshakeClosed,
+        ),
+        (
             "nonsense",
             "a record of a handshake, without sense",
             Answer::raw(&b"\x16\x03\x03\x00\x08\x02\x00\x00\x04\xff\xff\xff\xff"[..])

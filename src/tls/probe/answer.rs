@@ -150,7 +150,8 @@ where
             *answer = heard;
         }
         if is_complete {
-            return;
+            // A relay that says no more than that it leaves has closed.
+            return end(answer, Answer::Closed);
         }
     }
 }

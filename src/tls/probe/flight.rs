@@ -74,6 +74,8 @@ impl Flight {
             match records.record() {
                 Some((HANDSHAKE, fragment)) => messages.extend_from_slice(fragment),
                 Some((ALERT, [FATAL, code])) => flight.alert = Some(*code),
+                // RFC 8446 section 6.1: close_notify and user_canceled.
+                Some((ALERT, [_, 0 | 90])) => flight.is_complete = true,
                 // A warning, which the handshake goes on after.
                 Some((ALERT, _)) => {}
                 // What follows is encrypted.

@@ -18,6 +18,9 @@ use crate::{
 pub(super) fn of(error: &io::Error, facts: &Facts<'_>) -> Finding {
     let limit = error.get_ref().and_then(|it| it.downcast_ref());
     if let Some(TimeLimit(limit)) = limit {
+        if let Some(alert) = parting_alert(facts) {
+            return received::of(alert, facts);
+        }
         let progress = progress(facts);
         return silent(
             Reason::HandshakeTimeout,
@@ -62,6 +65,9 @@ fn gone(kind: io::ErrorKind, facts: &Facts<'_>) -> Finding {
     if let Some(alert) = parting_alert(facts) {
         return received::of(alert, facts);
     }
+    if facts.seen.farewell.last().is_some() {
+        return taken_leave(facts);
+    }
     // Before its first byte a relay on a port for implicit TLS has not said
     // anything at all, and a load balancer without a relay behind it looks the
     // same.
@@ -81,18 +87,29 @@ fn gone(kind: io::ErrorKind, facts: &Facts<'_>) -> Finding {
     )
 }
 
+/// The relay ended TLS, and perhaps not the connection.
+pub(super) fn taken_leave(facts: &Facts<'_>) -> Finding {
+    let when = match facts.opening {
+        Opening::ServerHello(_) if facts.seen.chain.is_empty() => " behind its ServerHello",
+        Opening::ServerHello(_) => " behind its certificate",
+        _ => ", in answer to our ClientHello",
+    };
+    Finding::observed(
+        Reason::HandshakeClosed,
+        format!(
+            "The relay broke off the handshake with {}{when}",
+            say::alert(facts.alert)
+        ),
+    )
+}
+
 /// What the relay said before it left, where it called that a warning: what an
 /// alert means goes by its description (RFC 8446 section 6).
 fn parting_alert(facts: &Facts<'_>) -> Option<AlertDescription> {
     match facts.opening {
         Opening::Alert(_, code) if facts.seen.chain.is_empty() && !facts.settled => {
             let alert = AlertDescription::from(*code);
-            // These two only say that it leaves.
-            let is_farewell = matches!(
-                alert,
-                AlertDescription::CloseNotify | AlertDescription::UserCanceled
-            );
-            (!is_farewell).then_some(alert)
+            (!received::is_farewell(alert)).then_some(alert)
         }
         _ => None,
     }
@@ -115,6 +132,9 @@ fn progress(facts: &Facts<'_>) -> String {
             0 => "our ClientHello did not go out".to_owned(),
             size => format!("the relay did not answer our ClientHello of {size} bytes"),
         },
+        Opening::ServerHello(hello) if hello.is_retry => {
+            "the relay asked for another ClientHello and then said no more".to_owned()
+        }
         Opening::ServerHello(_) if facts.seen.chain.is_empty() => {
             "the relay sent its ServerHello and then no more".to_owned()
         }
@@ -125,6 +145,3 @@ fn progress(facts: &Facts<'_>) -> String {
         _ => "the relay's answer broke off".to_owned(),
     }
 }
-        Opening::ServerHello(hello) if hello.is_retry => {
-            "the relay asked for another ClientHello and then said no more".to_owned()
-        }

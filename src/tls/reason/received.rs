@@ -19,6 +19,7 @@ pub(super) fn of(alert: AlertDescription, facts: &Facts<'_>) -> Finding {
 
     let said = say::alert(facts.alert);
     match alert {
+        alert if is_farewell(alert) => ending::taken_leave(facts),
         Alert::CertificateRequired => client_certificate_required(facts),
         Alert::HandshakeFailure
         | Alert::NoCertificate
@@ -112,8 +113,21 @@ pub(super) fn of(alert: AlertDescription, facts: &Facts<'_>) -> Finding {
     }
 }
 
+/// Whether an alert only says that the relay leaves (RFC 8446 section 6.1).
+pub(super) fn is_farewell(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CloseNotify | AlertDescription::UserCanceled
+    )
+}
+
 /// What can lie behind a refusal of our `ClientHello` without a reason.
 fn without_a_word(facts: &Facts<'_>) -> Vec<Reason> {
+    // A HelloRetryRequest has agreed to version, suite and group (RFC 8446
+    // section 4.1.4).
+    if facts.opening.server_hello().is_some() {
+        return vec![Reason::NoCommonSignature, Reason::PskRequired];
+    }
     let mut causes = vec![
         Reason::NoCommonCipher,
         Reason::NoCommonVersion,
@@ -123,11 +137,6 @@ fn without_a_word(facts: &Facts<'_>) -> Vec<Reason> {
     ];
     causes.extend(intolerant(facts));
     // A warning that it does not know our name came before.
-    // A HelloRetryRequest has agreed to version, suite and group (RFC 8446
-    // section 4.1.4).
-    if facts.opening.server_hello().is_some() {
-        return vec![Reason::NoCommonSignature, Reason::PskRequired];
-    }
     if let Opening::Alert(_, UNRECOGNIZED_NAME) = facts.opening {
         causes.insert(0, Reason::SniRejected);
     }

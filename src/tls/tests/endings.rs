@@ -116,6 +116,37 @@ async fn a_relay_that_breaks_off() {
     assert_says(&error, &["user_canceled (90)"]);
 }
 
+/// The connection itself stays open.
+#[tokio::test(start_paused = true)]
+async fn a_relay_that_takes_its_leave_is_not_waited_for() {
+    const HELLO_12: &[u8] = &[
+        22, 3, 3, 0, 42, 2, 0, 0, 38, 3, 3, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
+        7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 0, 0xc0, 0x2f, 0,
+    ];
+    for (before, alert, words) in [
+        (&b""[..], [1, 0], "close_notify (0), in answer"),
+        (b"", [2, 0], "close_notify (0), in answer"),
+        (b"", [1, 90], "user_canceled (90), in answer"),
+        (HELLO_12, [1, 0], "close_notify (0) behind its ServerHello"),
+    ] {
+        let (client, mut io) = duplex(1 << 16);
+        let relay = tokio::spawn(async move {
+            read_hello(&mut io).await;
+            let bytes = [before, &[21, 3, 3, 0, 2], &alert].concat();
+            io.write_all(&bytes).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        let start = tokio::time::Instant::now();
+        let error = refused(&Settings::default(), client).await;
+        assert!(start.elapsed() < Duration::from_secs(1), "{words}");
+        assert_eq!(error.reason, Reason::HandshakeClosed, "{words}");
+        assert_eq!(error.confidence, Confidence::Observed);
+        assert_says(&error, &["broke off the handshake", words]);
+        assert_eq!(error.evidence.alert.unwrap().code, alert[1]);
+        relay.abort();
+    }
+}
+
 #[tokio::test]
 async fn an_alert_says_why_even_when_it_is_called_a_warning() {
     for (bytes, reason, words) in [
