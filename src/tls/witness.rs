@@ -39,8 +39,10 @@ pub(super) struct Seen {
     pub(super) sent: Vec<u8>,
     /// Whether the connection was reset, rather than closed.
     pub(super) reset: bool,
-    /// The chain that the relay presented, leaf first.
+    /// The chain that the relay presented, leaf first, at most [`CHAIN`].
     pub(super) chain: Vec<CertificateDer<'static>>,
+    /// How many certificates it presented in all.
+    pub(super) presented: usize,
     /// What became of the relay's wish for a certificate.
     pub(super) client_certificate: ClientAuth,
     /// Whether the relay took its leave.
@@ -71,6 +73,7 @@ impl Witness {
     /// Notes the chain for the handshake that is polled now.
     pub(super) fn note_chain(leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) {
         note(|seen| {
+            seen.presented = 1 + others.len();
             let all = std::iter::once(leaf).chain(others);
             seen.chain = all.take(CHAIN).map(|it| it.clone().into_owned()).collect();
         });

@@ -373,6 +373,24 @@ fn damaged_signatures_and_damaged_certificates_are_told_apart() {
 }
 
 #[test]
+fn however_many_certificates_come_their_number_is_told() {
+    let issuer = Authority::new("Issuer");
+    let identity = issuer.issue(&leaf_params(&[HOST]), &[]);
+    let settings = trusting(&[Authority::new("Test Root").der()]);
+    for (others, told) in [
+        (3, "with 3 more, and none of them is its issuer"),
+        (9, "with 9 more, and none of them is its issuer"),
+        (14, "with 14 more, and none of the first 9 is its issuer"),
+    ] {
+        let mut chain = identity.chain.clone();
+        chain.extend((0..others).map(|_| Authority::new("another").der()));
+        let error = judge(&settings, &chain, NOON).unwrap_err();
+        assert_eq!(error.reason, Reason::CertIncompleteChain);
+        assert_says(&error, &[told]);
+    }
+}
+
+#[test]
 fn a_clock_before_posthaste_is_blamed() {
     let time = |hours| Duration::from_hours(hours);
     let unix = |hours| UnixTime::since_unix_epoch(time(hours));

@@ -13,6 +13,7 @@ use crate::report::Flaw;
 fn flaws(settings: &Settings, chain: &[CertificateDer<'static>]) -> Vec<Flaw> {
     let seen = super::witness::Seen {
         chain: chain.to_vec(),
+        presented: chain.len(),
         ..Default::default()
     };
     let error = rustls::CertificateError::ApplicationVerificationFailure;
@@ -458,6 +459,7 @@ fn a_key_that_is_too_large_is_not_supported() {
     let settings = trusting(&[root.der()]);
     let seen = super::witness::Seen {
         chain: vec![leaf.der().clone()],
+        presented: 1,
         ..Default::default()
     };
     let error = rustls::Error::InvalidCertificate(rustls::CertificateError::BadSignature);

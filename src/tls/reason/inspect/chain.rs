@@ -16,9 +16,9 @@ use crate::{
 /// id-ad-caIssuers (RFC 5280 section 4.2.2.1).
 const CA_ISSUERS: &str = "1.3.6.1.5.5.7.48.2";
 
-/// Why no trust anchor was found for the path, out of `sent` certificates.
-pub(super) fn flaw(path: &Path<'_>, sent: usize, facts: &Facts<'_>) -> Option<Flaw> {
-    let mut flaw = unanchored(path, sent, facts)?;
+/// Why no trust anchor was found for the path.
+pub(super) fn flaw(path: &Path<'_>, facts: &Facts<'_>) -> Option<Flaw> {
+    let mut flaw = unanchored(path, facts)?;
     // The anchor may be one of those that this machine has, and cannot read.
     if facts.trust_source.lacks_system && flaw.reason != Reason::CertSelfSigned {
         let alternatives = [&[flaw.reason], &flaw.alternatives[..]].concat();
@@ -29,13 +29,16 @@ pub(super) fn flaw(path: &Path<'_>, sent: usize, facts: &Facts<'_>) -> Option<Fl
     Some(flaw)
 }
 
-fn unanchored(path: &Path<'_>, sent: usize, facts: &Facts<'_>) -> Option<Flaw> {
+fn unanchored(path: &Path<'_>, facts: &Facts<'_>) -> Option<Flaw> {
     let top = &path.links.last()?.certificate.facts;
     let first = &path.links.first()?.certificate.facts;
     let trust = facts.trust_source.name;
     let issuer = say::quote(&dn::short(top.issuer()));
     let subject = leaf(facts);
-    Some(match (path.end, path.links.len(), sent - 1) {
+    let others = facts.seen.presented.saturating_sub(1);
+    // No more of them are looked at.
+    let seen = facts.seen.chain.len().saturating_sub(1);
+    Some(match (path.end, path.links.len(), others) {
         (End::Anchor, ..) => return None,
         (End::Root(root), 1, _) if std::ptr::eq(&raw const root.facts, first) => {
             self_signed(first, facts)
@@ -62,6 +65,13 @@ fn unanchored(path: &Path<'_>, sent: usize, facts: &Facts<'_>) -> Option<Flaw> {
             ),
         )
         .or(vec![Reason::CertIncompleteChain]),
+        (End::Open, 1, others) if others > seen => Flaw::inferred(
+            Reason::CertIncompleteChain,
+            subject,
+            format!(
+                "was sent with {others} more, and none of the first {seen} is its issuer {issuer}"
+            ),
+        ),
         (End::Open, 1, others) => Flaw::inferred(
             Reason::CertIncompleteChain,
             subject,

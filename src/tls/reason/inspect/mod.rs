@@ -77,7 +77,7 @@ pub(super) fn inspect(facts: &Facts<'_>) -> Vec<Flaw> {
         flaws.extend(validity::flaws(&path, facts));
     } else {
         if !verifies(facts) {
-            flaws.extend(chain::flaw(&path, chain.len(), facts));
+            flaws.extend(chain::flaw(&path, facts));
             flaws.extend(validity::flaws(&path, facts));
             flaws.extend(form::flaws(&path, facts));
             flaws.extend(purpose::flaws(&path, facts));
