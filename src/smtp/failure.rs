@@ -13,7 +13,7 @@ use crate::{
     report::{
         Confidence, ConnectAttempt, Reason, RelayEndpoint, RelayFailure, Reply, Retry, Stage,
     },
-    tls::alert_name,
+    tls::{self, alert_name},
 };
 
 /// How much of a reply's text a summary quotes. The whole reply is beside it.
@@ -89,7 +89,10 @@ impl Error {
                 format!("{relay} closed the connection while {activity}{unfinished}.")
             }
             Kind::Broken { source, .. } => {
-                format!("The connection to {relay} broke while {activity} ({source}){unfinished}.")
+                format!(
+                    "The connection to {relay} broke while {activity} ({}){unfinished}.",
+                    tls::described(source)
+                )
             }
             Kind::Timeout { limit } => {
                 format!(

@@ -40,6 +40,7 @@ pub use pin::KeyPin;
 pub use policy::PolicyError;
 pub use probe::{Enumerator, Inquiry, Question, Trial, Verdict};
 pub use protocol::{foreign_protocol, is_ftp};
+pub use reason::described;
 pub use roots::SystemRoots;
 pub use settings::Settings;
 pub use stream::TlsStream;

@@ -11,7 +11,7 @@ use rustls_pki_types::UnixTime;
 use super::{
     Facts, Finding,
     inspect::{self, Flaw, leaf},
-    say,
+    say, words,
 };
 use crate::{report::Reason, tls::verify::PinMismatch};
 
@@ -175,9 +175,9 @@ fn told(error: &CertificateError, facts: &Facts<'_>) -> Flaw {
         Error::Other(other) => match (other.0.downcast_ref(), other.0.downcast_ref()) {
             (Some(PinMismatch { presented }), _) => inspect::unpinned(*presented, facts),
             (None, Some(error)) => told_by_webpki(error, facts),
-            (None, None) => malformed(&format!("is malformed: {other}"), facts),
+            (None, None) => malformed("cannot be used", facts),
         },
-        other => malformed(&format!("is malformed: {other}"), facts),
+        other => malformed(&format!("is malformed: {}", words::spaced(other)), facts),
     }
 }
 
@@ -212,8 +212,12 @@ fn told_by_webpki(error: &webpki::Error, facts: &Facts<'_>) -> Flaw {
             leaf(facts),
             "was sent with others that lead so many ways that none to a trust anchor was found",
         ),
-        other => inspect::broken(other, facts)
-            .unwrap_or_else(|| malformed(&format!("is malformed: {other}"), facts)),
+        other => inspect::broken(other, facts).unwrap_or_else(|| {
+            malformed(
+                &format!("is malformed: {}", words::malformation(other)),
+                facts,
+            )
+        }),
     }
 }
 

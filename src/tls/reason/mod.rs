@@ -10,6 +10,7 @@ mod negotiation;
 mod received;
 mod say;
 mod violation;
+mod words;
 
 use std::{
     io,
@@ -21,7 +22,7 @@ pub(super) use say::sentence;
 use rustls::Error;
 use rustls_pki_types::ServerName;
 
-use super::{opening::Opening, roots::TrustSource, verify::Verifier, witness::Seen};
+use super::{alert, opening::Opening, roots::TrustSource, verify::Verifier, witness::Seen};
 use crate::report::{AlertDirection, Confidence, Flaw, Reason, TlsAlert, TlsMode, TlsOffer};
 
 /// The handshake took longer than it may.
@@ -104,6 +105,19 @@ pub(super) fn tls_error(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
+/// What an error on a connection says, in words.
+pub fn described(error: &io::Error) -> String {
+    match tls_error(error) {
+        None => error.to_string(),
+        Some(Error::AlertReceived(alert)) => {
+            let code = (*alert).into();
+            format!("the relay sent the alert {} ({code})", alert::name(code))
+        }
+        Some(Error::DecryptError) => "what the relay sent was damaged on the way".to_owned(),
+        Some(error) => violation::rule(error),
+    }
+}
+
 /// Why a handshake failed with `error`.
 pub(super) fn classify(error: &io::Error, facts: &Facts<'_>) -> Finding {
     let finding = plaintext(facts).unwrap_or_else(|| match tls_error(error) {
@@ -167,8 +181,9 @@ fn of_tls_error(error: &Error, facts: &Facts<'_>) -> Finding {
         Error::InvalidCertRevocationList(error) => Finding::observed(
             Reason::CertRevocationUnknown,
             format!(
-                "A revocation list cannot be used to check the certificate of {}: {error:?}",
-                say::host(facts.server_name)
+                "A revocation list cannot be used to check the certificate of {}: {}",
+                say::host(facts.server_name),
+                words::useless_list(error)
             ),
         ),
         Error::NoCertificatesPresented => Finding::observed(

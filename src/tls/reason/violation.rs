@@ -3,7 +3,7 @@
 
 use rustls::{Error, InvalidMessage};
 
-use super::Finding;
+use super::{Finding, words::spaced};
 use crate::report::Reason;
 
 /// The relay's TLS is broken.
@@ -14,7 +14,7 @@ pub(super) fn of(error: &Error) -> Finding {
     )
 }
 
-fn rule(error: &Error) -> String {
+pub(super) fn rule(error: &Error) -> String {
     match error {
         Error::InvalidMessage(message) => unreadable(*message),
         Error::InappropriateMessage {
@@ -65,20 +65,6 @@ fn out_of_place(got: &str, expected: impl Iterator<Item = String>) -> String {
 /// The name of a handshake message, as RFC 8446 section 4 has it.
 fn named(message: impl std::fmt::Debug) -> String {
     format!("{message:?}")
-}
-
-/// A name of the library's as words: `MissingKeyShare` is "missing key share".
-fn spaced(name: impl std::fmt::Debug) -> String {
-    let mut words = String::new();
-    let mut before = ' ';
-    for c in format!("{name:?}").chars() {
-        if c.is_ascii_uppercase() && (before.is_ascii_lowercase() || before.is_ascii_digit()) {
-            words.push(' ');
-        }
-        words.push(c.to_ascii_lowercase());
-        before = c;
-    }
-    words
 }
 
 #[cfg(test)]

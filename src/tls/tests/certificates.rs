@@ -373,6 +373,22 @@ fn damaged_signatures_and_damaged_certificates_are_told_apart() {
 }
 
 #[test]
+fn what_the_library_minds_is_told_in_words() {
+    let root = Authority::new("Test Root");
+    let identity = root.issue(&leaf_params(&[HOST]), &[]);
+    let mut der = identity.chain[0].to_vec();
+    // ecdsa-with-SHA256 is named twice (RFC 5280 section 4.1.1.2): once it
+    // becomes ecdsa-with-SHA384.
+    let ecdsa = [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+    let last = der.windows(8).rposition(|it| it == ecdsa).unwrap();
+    der[last + 7] = 3;
+    let error = judge(&trusting(&[root.der()]), &[der.into()], NOON).unwrap_err();
+    assert_eq!(error.reason, Reason::CertMalformed);
+    assert_says(&error, &["is malformed: it names one algorithm as that of"]);
+    assert!(!error.summary.contains("Mismatch"), "{}", error.summary);
+}
+
+#[test]
 fn however_many_certificates_come_their_number_is_told() {
     let issuer = Authority::new("Issuer");
     let identity = issuer.issue(&leaf_params(&[HOST]), &[]);
