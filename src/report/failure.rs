@@ -36,7 +36,8 @@ pub struct RelayFailure {
     pub connect_attempts: Vec<ConnectAttempt>,
     /// What was seen of a handshake that failed.
     pub tls: Option<Box<TlsEvidence>>,
-    /// What became of each recipient that was tried.
+    /// What became of each recipient of the mail, in envelope order. Empty where
+    /// it is of no mail, or of a part that is told elsewhere.
     pub recipients: Vec<RecipientResult>,
     /// A library's own words, for a bug report.
     pub library_message: Option<String>,

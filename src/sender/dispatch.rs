@@ -124,7 +124,14 @@ impl Dispatch {
         let carried = self.directory.carry(&self.target, transaction, progress);
         let (delivered, session) = match carried.await {
             Ok((Ok(delivered), session)) => (delivered, session),
-            Ok((Err(error), _)) | Err(error) => return Err(self.explain(error).await),
+            Ok((Err(error), _)) | Err(error) => {
+                let mut failure = self.explain(error).await;
+                // A session that does not come about knows of no mail.
+                if failure.recipients.is_empty() {
+                    failure.recipients = all(&self.envelope, RecipientState::NotSent);
+                }
+                return Err(failure);
+            }
         };
         let partial_failure = match delivered.partial_failure {
             Some(error) => Some(self.explain(error).await),
@@ -160,6 +167,19 @@ pub(super) fn late_in_line(target: &smtp::Target, envelope: &Envelope) -> Box<Re
         envelope: Arc::new(envelope.clone()),
     };
     waiting.give_up()
+}
+
+/// All recipients, with the same fate.
+fn all(envelope: &Envelope, state: RecipientState) -> Vec<RecipientResult> {
+    let recipients = envelope
+        .forward_paths
+        .iter()
+        .map(|address| RecipientResult {
+            address: address.clone(),
+            state,
+            reply: None,
+        });
+    recipients.collect()
 }
 
 /// The side that waits for the answer.
@@ -206,12 +226,6 @@ impl Waiting {
             Reason::OutcomeUnknown => RecipientState::Unknown,
             _ => RecipientState::NotSent,
         };
-        let forward_paths = &self.envelope.forward_paths;
-        let recipients = forward_paths.iter().map(|address| RecipientResult {
-            address: address.clone(),
-            state: fate,
-            reply: None,
-        });
         let mut failure = Box::new(RelayFailure {
             reason,
             stage,
@@ -230,7 +244,7 @@ impl Waiting {
             reply: None,
             connect_attempts: Vec::new(),
             tls: None,
-            recipients: recipients.collect(),
+            recipients: all(&self.envelope, fate),
             library_message: None,
             missing_extension: None,
             first_bytes: bytes::Bytes::new(),

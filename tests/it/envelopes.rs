@@ -73,6 +73,51 @@ async fn a_thousand_recipients_go_out_by_the_hundred_and_each_once() {
     assert_eq!(relay.counters().connections, 1);
 }
 
+/// However early it fails: here the port is closed, there is no TLS, the relay
+/// does not greet in time, or it refuses the sender.
+#[tokio::test]
+async fn a_failure_names_every_recipient_whenever_it_comes() {
+    let refuse = |step, reply: &str| Script::new().at(step, Answer::reply(reply));
+    let late = Script::new().at(Step::Greeting, Answer::stall());
+    for (script, setting, stage) in [
+        (None, ("tls.mode", "plaintext"), pb::SmtpStage::Connect),
+        (
+            Some(Script::new()),
+            ("tls.mode", "starttls"),
+            pb::SmtpStage::Starttls,
+        ),
+        (
+            Some(late),
+            ("limits.greeting", "200ms"),
+            pb::SmtpStage::Greeting,
+        ),
+        (
+            Some(refuse(Step::AnyMail, "550 5.7.1 no")),
+            ("max_recipients", "100"),
+            pb::SmtpStage::MailFrom,
+        ),
+    ] {
+        let is_there = script.is_some();
+        let relay = relay(script.unwrap_or_default()).await;
+        let toml = format!(
+            "[relays.primary]\nhost = \"127.0.0.1\"\nport = {}\ntls.mode = \"plaintext\"\n",
+            relay.port()
+        );
+        if !is_there {
+            drop(relay);
+        }
+        let setting = (format!("relays.primary.{}", setting.0), setting.1);
+        let service = Service::start_with(&toml, &[(&setting.0, setting.1)]).await;
+        let failure = service.send(named("", 25)).await.unwrap_err().failure;
+        let failure = failure.unwrap();
+        assert_eq!(failure.stage(), stage, "{}", failure.summary);
+        assert_eq!(states(&failure.recipients), [State::NotSent; 20]);
+        assert_eq!(failure.recipients_omitted, 5);
+        let told = failure.recipients.into_iter().map(|it| it.address);
+        assert_eq!(told.collect::<Vec<_>>(), names(20));
+    }
+}
+
 #[tokio::test]
 async fn a_custom_relay_has_the_limit_of_its_section() {
     let relay = relay(Script::new()).await;
@@ -104,6 +149,7 @@ async fn a_mail_that_some_have_is_not_sent_again_under_its_id() {
     );
     assert_eq!((sent.accepted_count, sent.refused_count), (2, 3));
     let failure = sent.partial_failure.as_ref().unwrap();
+    assert!(failure.recipients.is_empty());
     assert_eq!(failure.reason(), Reason::ConnectionLost);
     assert_eq!(failure.stage(), pb::SmtpStage::MailFrom);
     assert!(!failure.summary.is_empty() && failure.recipients.is_empty());

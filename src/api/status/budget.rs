@@ -18,7 +18,8 @@ const MAX_CORE_TEXT_BYTES: usize = 128;
 
 /// Each leaves out a little more, and says whether there was something to
 /// leave out.
-const STEPS: [fn(&mut pb::RelayFailure) -> bool; 15] = [
+const STEPS: [fn(&mut pb::RelayFailure) -> bool; 16] = [
+    untried,
     library_message,
     probes,
     issuers,
@@ -47,6 +48,15 @@ pub(super) fn shed(failure: &mut pb::RelayFailure, max_bytes: usize) {
             }
         }
     }
+}
+
+/// Recipients of whom it says no more than that they got nothing, which their
+/// number tells as well.
+fn untried(failure: &mut pb::RelayFailure) -> bool {
+    let is_untried = |it: &pb::RecipientResult| {
+        it.state() == pb::recipient_result::State::NotSent && it.reply.is_none()
+    };
+    failure.recipients.iter().all(is_untried) && recipients(failure)
 }
 
 fn library_message(failure: &mut pb::RelayFailure) -> bool {

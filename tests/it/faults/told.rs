@@ -21,6 +21,7 @@ pub(super) fn missing(failure: &RelayFailure) -> Vec<String> {
     want("a fault", failure.fault != 0);
     want("advice on trying again", failure.retry != 0);
     want("an acceptance", failure.acceptance != 0);
+    want("every recipient", !failure.recipients.is_empty());
     want("an endpoint", failure.endpoint.is_some());
     want("a remedy", !failure.remedies.is_empty());
     want(
