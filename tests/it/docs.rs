@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use posthaste::report::{Class, Fault, Reason, RelayOrigin, Retry};
 use strum::IntoEnumIterator as _;
 
@@ -127,6 +128,47 @@ fn the_examples_are_the_failures_that_they_are_on_the_page_of() {
             "{name}: {stage}"
         );
     }
+}
+
+/// The octets that an example shows, and those that its summary tells of.
+#[test]
+fn the_examples_show_what_came_in_the_place_of_a_reply() {
+    let mut shown = Vec::new();
+    for reason in Reason::iter() {
+        let name = reason.name();
+        let page = page(reason);
+        let (_, json) = page.split_once("```json\n").expect(name);
+        let (json, _) = json.split_once("```").expect(name);
+        let example: serde_json::Value = serde_json::from_str(json).expect(name);
+        let places = [&example["firstBytes"], &example["tls"]["firstBytes"]];
+        let Some(octets) = places.into_iter().find_map(|it| it.as_str()) else {
+            continue;
+        };
+        let octets = BASE64_STANDARD.decode(octets).expect(name);
+        assert!((1..=64).contains(&octets.len()), "{name}");
+        let summary = example["summary"].as_str().expect(name);
+        let line = octets.split(|it| matches!(it, b'\r' | b'\n')).next();
+        let line = String::from_utf8_lossy(line.unwrap_or_default());
+        let start: String = line.chars().take(40).collect();
+        let hex: String = octets
+            .iter()
+            .take(8)
+            .map(|it| format!("{it:02x}"))
+            .collect();
+        let is_told = [format!("\"{start}"), format!("0x{hex}")];
+        assert!(is_told.iter().any(|it| summary.contains(it)), "{name}");
+        shown.push(reason);
+    }
+    let owed = [
+        Reason::PlaintextOnTlsPort,
+        Reason::NotSmtp,
+        Reason::NotTls,
+        Reason::ReplyMalformed,
+        Reason::ReplyTooLarge,
+        Reason::StarttlsInjection,
+        Reason::StarttlsNoTls,
+    ];
+    assert_eq!(shown, owed);
 }
 
 /// What a page has its reader stage is what the page is about.
