@@ -1,9 +1,12 @@
 //! A relay of our own on loopback ports, started once for all tests.
 
 use std::{
+    collections::hash_map::RandomState,
     fs,
+    hash::{BuildHasher as _, Hasher as _},
     io::{BufRead as _, BufReader},
     net::{SocketAddr, TcpListener, TcpStream},
+    ops::Range,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::OnceLock,
@@ -131,10 +134,22 @@ fn greeting(address: SocketAddr) -> Option<String> {
     Some(line)
 }
 
+/// Below those that the system gives to who asks for any port. Another test's
+/// relay could have one of these before ours is up, and its greeting be taken
+/// for ours.
+const PORTS: Range<u16> = 20_000..32_000;
+
 fn free_ports() -> [u16; 2] {
-    [(); 2]
-        .map(|()| TcpListener::bind(("127.0.0.1", 0)).unwrap())
-        .map(|listener| listener.local_addr().unwrap().port())
+    // Other runs of the tests are to begin elsewhere.
+    let chance = RandomState::new().build_hasher().finish();
+    let from = usize::try_from(chance % u64::try_from(PORTS.len()).unwrap()).unwrap();
+    let free = PORTS
+        .cycle()
+        .skip(from)
+        .take(PORTS.len())
+        .filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+    let listeners: Vec<_> = free.take(2).collect();
+    [0, 1].map(|it| listeners[it].local_addr().unwrap().port())
 }
 
 /// Writes the relay's key and chain, and returns the CA that signed it.
