@@ -89,10 +89,8 @@ impl Error {
                 format!("{relay} closed the connection while {activity}{unfinished}.")
             }
             Kind::Broken { source, .. } => {
-                format!(
-                    "The connection to {relay} broke while {activity} ({}){unfinished}.",
-                    tls::described(source)
-                )
+                let how = tls::described(source);
+                format!("The connection to {relay} broke while {activity} ({how}){unfinished}.")
             }
             Kind::Timeout { limit } => {
                 format!(

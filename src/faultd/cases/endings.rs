@@ -11,6 +11,7 @@ use crate::{
 const HALF_A_SERVER_HELLO: &[u8] = b"\x16\x03\x03\x00\x50\x02\x00\x00\x4c\x03\x03";
 const APPLICATION_DATA: u8 = 23;
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, about, answer, at_once, later) in [

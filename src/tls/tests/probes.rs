@@ -126,7 +126,7 @@ impl<F: FnMut(&ClientHello) -> Act> Relay<F> {
             }
             Act::Retry => {
                 say(&mut io, &retry(&hello.session_id)).await;
-                let _ = io.read(&mut [0; 4096]).await;
+                let _ = io.read(&mut vec![0; 4096]).await;
                 say(&mut io, &[21, 3, 3, 0, 2, 2, 40]).await;
             }
             Act::Alert(code) => say(&mut io, &[21, 3, 3, 0, 2, 2, code]).await,
