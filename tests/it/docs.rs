@@ -1,6 +1,6 @@
 //! The pages on errors say what the code does.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use posthaste::report::{Class, Fault, Reason, RelayOrigin, Retry};
@@ -150,11 +150,10 @@ fn the_examples_show_what_came_in_the_place_of_a_reply() {
         let line = octets.split(|it| matches!(it, b'\r' | b'\n')).next();
         let line = String::from_utf8_lossy(line.unwrap_or_default());
         let start: String = line.chars().take(40).collect();
-        let hex: String = octets
-            .iter()
-            .take(8)
-            .map(|it| format!("{it:02x}"))
-            .collect();
+        let hex = octets.iter().take(8).fold(String::new(), |mut hex, it| {
+            write!(hex, "{it:02x}").unwrap();
+            hex
+        });
         let is_told = [format!("\"{start}"), format!("0x{hex}")];
         assert!(is_told.iter().any(|it| summary.contains(it)), "{name}");
         shown.push(reason);

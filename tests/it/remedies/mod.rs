@@ -109,9 +109,9 @@ impl Case {
             }
         });
         let more: Vec<_> = keys.iter().map(String::as_str).zip(values).collect();
-        let sent = send(&self.start(&more).await).await;
-        let sent = sent.unwrap_or_else(|error| panic!("{reason:?}: {more:?}: {error:?}"));
-        assert_eq!(sent.accepted_count, 1);
+        let outcome = send(&self.start(&more).await).await;
+        let taken = outcome.unwrap_or_else(|error| panic!("{reason:?}: {more:?}: {error:?}"));
+        assert_eq!(taken.accepted_count, 1);
     }
 }
 
