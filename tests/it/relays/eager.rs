@@ -5,7 +5,7 @@ use posthaste::api::pb::relay_failure::Reason;
 
 use super::{
     fixture::Relay,
-    service::{EAGER, IF_SAFE, Service, failure, raw_mail},
+    service::{EAGER, IF_SAFE, STARTTLS, Service, failure, raw_mail},
     wire::Wire,
 };
 
@@ -52,6 +52,20 @@ pub(super) async fn eager_mails_arrive_and_refused_ones_do_not(relay: &Relay) {
         let mail = relay.delivered(&to).await;
         let lines = COMMANDS.replace("\r\n", "\n");
         assert!(mail.bytes.ends_with(lines.as_bytes()));
+    }
+}
+
+/// RSET goes with each, and a relay may count those.
+pub(super) async fn a_connection_carries_many_mails(relay: &Relay) {
+    let service = Service::start(relay).await;
+    for way in [STARTTLS, EAGER] {
+        for number in 0..30 {
+            let raw = "From: a@example.com\r\n\r\ntext\r\n";
+            let mail = raw_mail(raw, "a@example.com", &["box-many@example.com"]);
+            let sent = service.send(way, mail).await.unwrap();
+            let is_reused = sent.session.is_some_and(|session| session.reused);
+            assert_eq!(is_reused, number > 0, "{way} {number}");
+        }
     }
 }
 

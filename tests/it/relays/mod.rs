@@ -65,6 +65,7 @@ cases! {
         implicit_tls_at_the_port_for_starttls;
     eager:
         chunks_for_nobody
+        a_connection_carries_many_mails
         eager_mails_arrive_and_refused_ones_do_not
         that_it_discards_them_is_found_out;
     facts:
