@@ -210,3 +210,7 @@ impl Drop for Alone {
         self.0.serve(&mut state);
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "testrelay")]
+mod tests;
