@@ -98,7 +98,7 @@ impl Carriage<'_> {
     /// `None`: a fresh connection should be tried.
     async fn carry_with_others(
         &self,
-        share: Share,
+        mut share: Share,
     ) -> Option<(Outcome<Delivered>, report::Session)> {
         let Transaction { envelope, body, .. } = self.transaction;
         let (flight, landed) = Flight::new(envelope.clone(), body.clone(), self.progress.clone());

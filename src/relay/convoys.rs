@@ -54,6 +54,7 @@ struct Waiting {
 pub(super) struct Seat {
     id: u64,
     flights: mpsc::Sender<Flight>,
+    has_carried: bool,
     /// Who is to know when it is free again.
     convoys: Option<Arc<Convoys>>,
 }
@@ -124,6 +125,7 @@ impl Convoys {
         let first = Seat {
             id,
             flights,
+            has_carried: false,
             convoys: Some(Arc::clone(self)),
         };
         self.serve(&mut state);
@@ -144,6 +146,7 @@ impl Convoys {
             Some(Seat {
                 id: convoy.id,
                 flights,
+                has_carried: false,
                 convoys: Some(Arc::clone(self)),
             })
         })
@@ -164,7 +167,7 @@ impl Convoys {
             if let Err(mut seat) = waiting.seat.send(seat) {
                 // It has left the line. Its seat must not call for the lock.
                 seat.convoys = None;
-                state.vacate(seat.id, 1);
+                state.vacate(&seat);
             }
         }
     }
@@ -175,11 +178,11 @@ impl Convoys {
 }
 
 impl State {
-    /// A seat is free. `unused`: the mails that it did not carry.
-    fn vacate(&mut self, id: u64, unused: usize) {
-        if let Some(convoy) = self.under_way.iter_mut().find(|it| it.id == id) {
+    /// A seat is free.
+    fn vacate(&mut self, seat: &Seat) {
+        if let Some(convoy) = self.under_way.iter_mut().find(|it| it.id == seat.id) {
             convoy.free += 1;
-            convoy.left += unused;
+            convoy.left += usize::from(!seat.has_carried);
         }
     }
 }
@@ -187,9 +190,10 @@ impl State {
 impl Seat {
     /// Puts a mail on it. `false` when the connection is over: nothing of the
     /// mail was written.
-    pub(super) fn take(&self, flight: Flight) -> bool {
+    pub(super) fn take(&mut self, flight: Flight) -> bool {
         // There is room for as many as there are seats.
-        self.flights.try_send(flight).is_ok()
+        self.has_carried = self.flights.try_send(flight).is_ok();
+        self.has_carried
     }
 }
 
@@ -197,7 +201,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         if let Some(convoys) = self.convoys.take() {
             let mut state = convoys.state();
-            state.vacate(self.id, 0);
+            state.vacate(self);
             convoys.serve(&mut state);
         }
     }

@@ -96,7 +96,7 @@ impl Fixture {
 }
 
 /// Puts a mail on a seat, and waits until it is off again.
-async fn carry(seat: &Seat) -> Option<Landed> {
+async fn carry(seat: &mut Seat) -> Option<Landed> {
     let envelope = Envelope {
         reverse_path: None,
         forward_paths: vec!["bob@example.net".parse().unwrap()],
@@ -202,16 +202,16 @@ async fn a_connection_carries_no_more_mails_than_it_may() {
         ..LIMITS
     };
     let fixture = Fixture::new(limits).await;
-    let first = fixture.begin().await;
-    let second = fixture.seat().unwrap();
-    assert!(carry(&first).await.unwrap().outcome.is_ok());
-    assert!(carry(&second).await.unwrap().outcome.is_ok());
+    let mut first = fixture.begin().await;
+    let mut second = fixture.seat().unwrap();
+    assert!(carry(&mut first).await.unwrap().outcome.is_ok());
+    assert!(carry(&mut second).await.unwrap().outcome.is_ok());
     drop(second);
     // One after the other, as well as at once.
-    let third = fixture.seat().unwrap();
+    let mut third = fixture.seat().unwrap();
     let fourth = fixture.seat().unwrap();
     assert!(fixture.seat().is_none());
-    assert!(carry(&third).await.unwrap().outcome.is_ok());
+    assert!(carry(&mut third).await.unwrap().outcome.is_ok());
     drop(third);
     assert!(fixture.seat().is_none());
     drop((first, fourth));
@@ -220,11 +220,23 @@ async fn a_connection_carries_no_more_mails_than_it_may() {
 }
 
 #[tokio::test]
+async fn a_seat_that_nobody_used_is_no_mail() {
+    let limits = PoolLimits {
+        max_mails: 3,
+        ..LIMITS
+    };
+    let fixture = Fixture::new(limits).await;
+    let _first = fixture.begin().await;
+    drop(fixture.seats());
+    assert_eq!(fixture.seats().len(), 2);
+}
+
+#[tokio::test]
 async fn it_ends_with_its_last_seat_and_the_connection_is_there_for_others() {
     let fixture = Fixture::new(LIMITS).await;
-    let first = fixture.begin().await;
+    let mut first = fixture.begin().await;
     let second = fixture.seat().unwrap();
-    assert!(carry(&first).await.unwrap().outcome.is_ok());
+    assert!(carry(&mut first).await.unwrap().outcome.is_ok());
     drop(first);
     assert_eq!(fixture.pool.connections().idle, 0);
     drop(second);
@@ -246,16 +258,16 @@ async fn it_ends_with_its_last_seat_and_the_connection_is_there_for_others() {
 async fn nobody_has_a_seat_on_a_connection_that_was_lost() {
     let script = Script::new().once(Step::EndOfData, Answer::close());
     let fixture = Fixture::with(LIMITS, script).await;
-    let first = fixture.begin().await;
-    let second = fixture.seat().unwrap();
+    let mut first = fixture.begin().await;
+    let mut second = fixture.seat().unwrap();
     let mut waiting = pin!(async {
         let _all = fixture.seats();
         fixture.convoys.seat(&fixture.target).await
     });
     assert!(poll!(&mut waiting).is_pending());
-    assert!(carry(&first).await.unwrap().outcome.is_err());
+    assert!(carry(&mut first).await.unwrap().outcome.is_err());
     // It has a seat, and puts its mail on another.
-    assert!(carry(&second).await.is_none());
+    assert!(carry(&mut second).await.is_none());
     drop((first, second));
     fixture.ended().await;
     assert!(poll!(&mut waiting).is_pending());
