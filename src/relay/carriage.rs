@@ -135,20 +135,23 @@ impl Carriage<'_> {
         if let Some(lease) = Lease::idle(&self.pool, self.target) {
             return Ok(self.share(convoys, lease));
         }
-        let taken = tokio::select! {
-            biased;
-            () = self.progress.abandoned() => return Err(self.abandoned()),
-            seat = convoys.seat(self.target) => {
-                return Ok(Place::Shared(Share {
-                    seat,
-                    waited: asked.elapsed(),
-                    used_by: UsedBy::Others,
-                }));
+        loop {
+            let taken = tokio::select! {
+                biased;
+                () = self.progress.abandoned() => return Err(self.abandoned()),
+                seat = convoys.seat(self.target) => {
+                    return Ok(Place::Shared(Share {
+                        seat,
+                        waited: asked.elapsed(),
+                        used_by: UsedBy::Others,
+                    }));
+                }
+                taken = Arc::clone(&self.pool).take(self.target) => taken,
+            };
+            if let Some(lease) = self.lease(taken, asked).await? {
+                return Ok(self.share(convoys, lease));
             }
-            taken = Arc::clone(&self.pool).take(self.target) => taken,
-        };
-        let lease = Lease::of(taken, asked.elapsed(), self.target, self.progress).await?;
-        Ok(self.share(convoys, lease))
+        }
     }
 
     /// Lets others join, where the session is such that they may.
@@ -171,20 +174,36 @@ impl Carriage<'_> {
 
     /// Waits for a connection of its own.
     async fn own(&self, asked: Instant) -> Outcome<Lease> {
-        let taken = self.take().await?;
-        Lease::of(taken, asked.elapsed(), self.target, self.progress).await
+        loop {
+            let taken = self.take().await?;
+            if let Some(lease) = self.lease(taken, asked).await? {
+                return Ok(lease);
+            }
+        }
     }
 
     /// The same, and one that nobody has used.
     async fn fresh(&self) -> Outcome<Lease> {
         let asked = Instant::now();
         self.progress.enter(Stage::PoolWait);
-        let slot = match self.take().await? {
-            Taken::Warm(held) => held.discard(),
-            Taken::Cold(slot) => slot,
-        };
-        let taken = Taken::Cold(slot);
-        Lease::of(taken, asked.elapsed(), self.target, self.progress).await
+        loop {
+            let slot = match self.take().await? {
+                Taken::Warm(held) => held.discard(),
+                Taken::Cold(slot) => slot,
+            };
+            if let Some(lease) = self.lease(Taken::Cold(slot), asked).await? {
+                return Ok(lease);
+            }
+        }
+    }
+
+    /// `None`: back to the line.
+    async fn lease(&self, taken: Taken<Session>, asked: Instant) -> Outcome<Option<Lease>> {
+        let lease = Lease::of(taken, asked.elapsed(), self.target, self.progress).await?;
+        if lease.is_none() {
+            self.progress.enter(Stage::PoolWait);
+        }
+        Ok(lease)
     }
 
     async fn take(&self) -> Outcome<Taken<Session>> {

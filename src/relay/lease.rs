@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::pool::{Held, Keep, Pool, Slot, Taken};
+use tracing::info;
+
+use super::pool::{Held, Keep, Pool, Taken};
 use crate::{
     report,
     smtp::{Error, Progress, Session, Target},
@@ -28,36 +30,45 @@ impl Lease {
         })
     }
 
-    /// The session that was taken, or the one that may be opened.
+    /// The session that was taken, or the one that may be opened. `None` when
+    /// the relay takes no more of them: one that is there has to be waited for.
     pub(super) async fn of(
         taken: Taken<Session>,
         waited: Duration,
         target: &Target,
         progress: &Progress,
-    ) -> Result<Self, Box<Error>> {
-        match taken {
-            Taken::Warm(held) => Ok(Self {
-                held,
-                is_warm: true,
-                waited,
-            }),
-            Taken::Cold(slot) => Self::open(slot, target, progress, waited).await,
+    ) -> Result<Option<Self>, Box<Error>> {
+        let slot = match taken {
+            Taken::Warm(held) => {
+                return Ok(Some(Self {
+                    held,
+                    is_warm: true,
+                    waited,
+                }));
+            }
+            Taken::Cold(slot) => slot,
+        };
+        match open(target, progress).await {
+            Ok(session) => Ok(Some(Self::fresh(slot.hold(session), waited))),
+            Err(error) if error.is_for_want_of_room() && slot.leave_empty() => {
+                info!(
+                    relay = target.relay,
+                    host = %target.host,
+                    port = target.port,
+                    "the relay takes no further connection: mails wait for those that are open"
+                );
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 
-    async fn open(
-        slot: Slot<Session>,
-        target: &Target,
-        progress: &Progress,
-        waited: Duration,
-    ) -> Result<Self, Box<Error>> {
-        // Most mails find a session: theirs need not make room for opening one.
-        let session = Box::pin(Session::open(target, progress)).await?;
-        Ok(Self {
-            held: slot.hold(session),
+    fn fresh(held: Held<Session>, waited: Duration) -> Self {
+        Self {
+            held,
             is_warm: false,
             waited,
-        })
+        }
     }
 
     /// The session.
@@ -94,7 +105,9 @@ impl Lease {
         target: &Target,
         progress: &Progress,
     ) -> Result<Self, Box<Error>> {
-        Self::open(self.held.discard(), target, progress, self.waited).await
+        let slot = self.held.discard();
+        let session = open(target, progress).await?;
+        Ok(Self::fresh(slot.hold(session), self.waited))
     }
 
     /// Gives the session back, without waiting for anything. The pool decides
@@ -102,6 +115,11 @@ impl Lease {
     pub(super) fn put_back(self) {
         self.held.put_back();
     }
+}
+
+async fn open(target: &Target, progress: &Progress) -> Result<Session, Box<Error>> {
+    // Most mails find a session: theirs need not make room for opening one.
+    Box::pin(Session::open(target, progress)).await
 }
 
 impl Keep for Session {

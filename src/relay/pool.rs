@@ -14,11 +14,14 @@ use std::{
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::task::TaskTracker;
 
 pub(super) use custom::CustomPools;
+
+/// How long a place stays empty when the relay takes no further connection.
+const RELAY_IS_FULL: Duration = Duration::from_secs(30);
 
 /// How many connections to a relay there may be, and how long each is used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -102,6 +105,8 @@ pub(super) struct Pool<S> {
 struct Stock<S> {
     /// The one that was used last is last.
     idle: Vec<Idle<S>>,
+    /// Places that stay empty for a while, and yet have a permit.
+    kept_empty: usize,
     /// Whether a task looks for those that were idle for too long.
     is_watched: bool,
     is_closed: bool,
@@ -151,6 +156,7 @@ impl<S: Keep> Pool<S> {
             room: Arc::new(Semaphore::new(limits.max_connections)),
             stock: Mutex::new(Stock {
                 idle: Vec::new(),
+                kept_empty: 0,
                 is_watched: false,
                 is_closed: false,
             }),
@@ -188,11 +194,13 @@ impl<S: Keep> Pool<S> {
 
     /// How many connections there are.
     pub(super) fn connections(&self) -> Connections {
-        let idle = self.lock().idle.len();
+        let stock = self.lock();
+        let idle = stock.idle.len();
+        let in_use = self.in_use().saturating_sub(stock.kept_empty);
         Connections {
             max: self.limits.max_connections,
             // Between the stock and the permit one may be counted twice.
-            open: (self.in_use() + idle).min(self.limits.max_connections),
+            open: (in_use + idle).min(self.limits.max_connections),
             idle,
         }
     }
@@ -302,6 +310,32 @@ impl<S: Keep> Slot<S> {
             session: Box::new(session),
             slot: self,
         }
+    }
+
+    /// The relay takes no further connection. Leaves the place empty for a
+    /// while, so that whoever wants one waits for those that are there. `false`
+    /// when there are none, and nothing to wait for.
+    pub(super) fn leave_empty(self) -> bool {
+        let Self { pool, permit } = self;
+        {
+            let mut stock = pool.lock();
+            // One of those in use is this one.
+            let others = pool.in_use().saturating_sub(stock.kept_empty + 1);
+            if others + stock.idle.len() == 0 {
+                return false;
+            }
+            stock.kept_empty += 1;
+        }
+        let pool = Arc::downgrade(&pool);
+        tokio::spawn(async move {
+            sleep(RELAY_IS_FULL).await;
+            if let Some(pool) = pool.upgrade() {
+                let mut stock = pool.lock();
+                stock.kept_empty -= 1;
+                drop(permit);
+            }
+        });
+        true
     }
 }
 

@@ -52,6 +52,14 @@ impl Error {
     pub fn is_stale(&self) -> bool {
         self.is_stale
     }
+
+    /// Whether the relay answered a new connection with 421, as it does when it
+    /// has as many as it takes.
+    pub fn is_for_want_of_room(&self) -> bool {
+        let is_closing = |reply: &Reply| reply.code == ReplyCode::CLOSING;
+        self.stage == Stage::Greeting
+            && matches!(&self.kind, Kind::Refused { reply, .. } if is_closing(reply))
+    }
 }
 
 impl fmt::Display for Error {

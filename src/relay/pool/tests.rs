@@ -395,6 +395,34 @@ async fn the_bound_holds_in_a_crowd() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_place_that_the_relay_refuses_stays_empty_for_a_while() {
+    let fixture = Fixture::new(LIMITS);
+    // Without another connection there is nothing to wait for.
+    assert!(!fixture.slot("a").await.leave_empty());
+
+    let held = fixture.slot("a").await.hold(fixture.fake("one", "a"));
+    assert!(fixture.slot("a").await.leave_empty());
+    assert_eq!(fixture.pool.connections().open, 1);
+    let mut waiting = pin!(fixture.take("a"));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(waiting.as_mut().poll(&mut cx).is_pending());
+    held.put_back();
+    let Taken::Warm(held) = waiting.await else {
+        panic!("it is gone");
+    };
+    // The last that is there is no other.
+    assert_eq!(fixture.pool.connections().open, 1);
+    let slot = held.discard();
+    assert!(!slot.leave_empty());
+
+    let _held = fixture.slot("a").await.hold(fixture.fake("two", "a"));
+    let mut waiting = pin!(fixture.take("a"));
+    assert!(waiting.as_mut().poll(&mut cx).is_pending());
+    advance(30 * SECOND).await;
+    assert!(matches!(waiting.await, Taken::Cold(_)));
+}
+
 fn custom_target() -> Target {
     let host: crate::smtp::Host = "mail.example.com".parse().unwrap();
     let roots = tls::SystemRoots::bundled();

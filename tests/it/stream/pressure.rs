@@ -156,6 +156,31 @@ async fn a_relay_that_takes_one_connection_is_given_one_mail_at_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_takes_fewer_connections_than_it_may_have_keeps_mails_waiting() {
+    for settings in [
+        "",
+        "transactions = \"eager\"\npool = { depth = 8, max_mails = 1000 }",
+    ] {
+        let relay = TestRelay::builder()
+            .most_connections(1)
+            .start()
+            .await
+            .unwrap();
+        let service = service(&relay, "", settings).await;
+        let mut client = service.client().await;
+        let mut answers = client.send_stream(mails(90), None).await.unwrap();
+        let (answers, end) = rest(&mut answers).await;
+        end.unwrap();
+        let all = by_index(answers);
+        assert_eq!(all.len(), 90);
+        assert!(all.values().all(Result::is_ok), "{all:?}");
+        assert_eq!(relay.counters().mails, 90);
+        // It was not asked for another each time.
+        assert!(relay.counters().connections < 10);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mails_time_is_not_spent_by_its_neighbours() {
     // Thirty mails, one after the other, take three times what each may.
     let relay = slow(Duration::from_millis(100)).await;
