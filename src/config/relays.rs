@@ -469,7 +469,7 @@ fn depth(section: &Section<'_>) -> usize {
                     replies: as many times the mails where the relay is far away and allows few \
                     connections. Only those that go eagerly, see `transactions`, to at most 100 \
                     recipients; others have a connection to themselves. When a connection is \
-                    lost, the outcome of all mails on it is unknown.",
+                    lost, the outcome of mails on it without a last reply is unknown.",
             kind: kind::count(1..=MOST_DEPTH),
             example: "16",
         })
