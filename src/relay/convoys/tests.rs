@@ -103,9 +103,10 @@ async fn carry(seat: &mut Seat) -> Option<Landed> {
     };
     let body = Body::from(Bytes::from_static(b"Subject: a\r\n\r\nb\r\n"));
     let (flight, landed) = Flight::new(envelope, body, Progress::default());
-    match seat.take(flight) {
-        true => Some(landed.await.unwrap()),
-        false => None,
+    if seat.take(flight) {
+        Some(landed.await.unwrap())
+    } else {
+        None
     }
 }
 
