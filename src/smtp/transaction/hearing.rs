@@ -119,6 +119,7 @@ impl Hearing {
             && self.end().is_some_and(|end| takes || end.code.is_refusal())
             && self.reset().is_some_and(|reset| reset.code.is_positive())
             && !self.is_early
+            && !self.end().is_some_and(is_about_an_address)
     }
 
     /// What became of the mail, and of each recipient. `is_whole` is whether
@@ -198,7 +199,7 @@ impl Hearing {
     /// place of the reply to RSET; if one too few, nothing would.
     fn check(&self, end: &Reply, cut: Option<Halt>) -> Result<Reply, Halt> {
         let kind = match (self.reset(), cut.map(|cut| cut.kind)) {
-            _ if self.is_early => Kind::Unexpected(end.clone()),
+            _ if self.is_early || is_about_an_address(end) => Kind::Unexpected(end.clone()),
             (Some(reset), _) if reset.code.is_positive() => return Ok(end.clone()),
             // It may take its leave at any time (RFC 5321 section 3.8), and
             // some do so without a word.
@@ -225,10 +226,11 @@ impl Hearing {
         }
     }
 
-    /// Whether all of it was accepted, whichever reply is the one too many.
+    /// Whether all of it was accepted, whichever reply is the one too many. (Were
+    /// it more than one, the last would be about an address.)
     fn is_taken_whichever(&self, surplus: &Kind) -> bool {
         let is_yes = |reply: &Reply| reply.code.is_positive();
-        matches!(surplus, Kind::Unexpected(reply) if is_yes(reply))
+        matches!(surplus, Kind::Unexpected(reply) if is_yes(reply) && !is_about_an_address(reply))
             && self.replies.iter().all(is_yes)
             && !self.is_early
     }
@@ -323,6 +325,12 @@ impl Hearing {
     fn reset(&self) -> Option<&Reply> {
         self.replies.get(self.recipients + 2)
     }
+}
+
+/// Whether it says yes to a sender or a recipient, as 2.1.0 and 2.1.5 do (RFC
+/// 3463 section 3.2). A message has no address.
+fn is_about_an_address(reply: &Reply) -> bool {
+    reply.code.is_positive() && reply.enhanced.is_some_and(|code| code.subject == 1)
 }
 
 /// Whether a relay goes on behind it.

@@ -77,6 +77,26 @@ fn a_reply_to_another_command_is_none_to_the_message() {
     }
 }
 
+#[test]
+fn a_yes_to_an_address_is_none_to_a_message() {
+    // Both replies too many are there before the one to the message is: they
+    // stand in its place, and in that of the reply to RSET.
+    for manner in [Manner::AtOnce, Manner::Convoy] {
+        let script = Script::new()
+            .at(At::AnyMail, Answer::usual().twice())
+            .at(At::AnyRcpt, Answer::usual().twice())
+            .at(
+                At::EndOfData,
+                Answer::reply("554 5.6.0 not this").after(seconds(1)),
+            );
+        let sending = hand_over(manner, chunking().script(script), 1);
+        let (outcome, mails) = paused().block_on(sending);
+        assert_eq!(mails, 0);
+        let error = outcome.expect_err("the relay refused the message");
+        assert_eq!(error.reason(), Reason::OutcomeUnknown, "{manner:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
