@@ -87,8 +87,8 @@ struct Convoy<'a, IO> {
     since: Instant,
     /// The relay takes its leave: until then, what it still says is heard.
     leaves_by: Option<Instant>,
-    /// What it said so, behind a mail that it had answered: if it has left with
-    /// that, it is the answer to the next one.
+    /// What it said so, unless it has said anything since: if it has left with
+    /// that, it is the answer to all that it had not come to.
     farewell: Option<Reply>,
 }
 
@@ -233,7 +233,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
         let Some(first) = self.aloft.front_mut() else {
             return Err(Kind::Unexpected(reply));
         };
-        self.farewell = None;
+        let is_farewell = reply.code == ReplyCode::CLOSING;
+        self.farewell = is_farewell.then(|| reply.clone());
         let lacking = first.end.saturating_sub(self.written);
         let lacking = usize::try_from(lacking).unwrap_or(usize::MAX);
         first.hearing.hear(reply, lacking);
@@ -250,15 +251,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
         let Some(first) = self.aloft.pop_front() else {
             return Ok(());
         };
-        self.farewell = first.hearing.farewell_behind().cloned();
+        let is_left = first.hearing.farewell_behind().is_some();
         // One reply too many shows only where no other is due.
         let is_last = self.aloft.is_empty() && first.hearing.due().is_none();
-        let surplus = if is_last && self.farewell.is_none() {
+        let surplus = if is_last && !is_left {
             self.session.connection.surplus().await
         } else {
             None
         };
-        let is_in_order = self.farewell.is_some() || first.hearing.is_in_order();
+        let is_in_order = is_left || first.hearing.is_in_order();
         let odd = first.hearing.last().filter(|_| !is_in_order).cloned();
         self.tell(first, surplus.as_ref().map(Kind::again));
         match surplus.or(odd.map(Kind::Unexpected)) {
@@ -315,10 +316,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
     /// Tells every mail what the end of the session makes of it.
     fn end(&mut self, kind: &Kind) {
         if let Kind::Closed { .. } | Kind::Broken { .. } = kind
-            && let Some(first) = self.aloft.front_mut()
             && let Some(farewell) = self.farewell.take()
         {
-            first.hearing.hear(farewell, 0);
+            for mail in &mut self.aloft {
+                if mail.hearing.last().is_none() {
+                    mail.hearing.hear(farewell.clone(), 0);
+                }
+            }
         }
         while let Some(first) = self.aloft.pop_front() {
             self.tell(first, Some(kind.again()));
