@@ -83,6 +83,7 @@ pub async fn run(
         sender.clone(),
         &api::Options {
             max_request_bytes: config.server.max_request_bytes,
+            max_streams: config.server.max_streams,
             max_stream_mails: config.server.max_stream_mails,
             default_deadline: config.server.default_deadline,
             reflection: config.server.reflection,

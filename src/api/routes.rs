@@ -23,6 +23,8 @@ use crate::sender::Sender;
 pub struct Options {
     /// The largest request. A larger one gets RESOURCE_EXHAUSTED.
     pub max_request_bytes: usize,
+    /// Streams at a time. A further one gets RESOURCE_EXHAUSTED.
+    pub max_streams: usize,
     /// Mails of one stream that may be without an answer.
     pub max_stream_mails: usize,
     /// How long a call without a deadline may take, or one mail of a stream.
@@ -58,11 +60,12 @@ impl Health {
 pub async fn routes(sender: Sender, options: &Options) -> (Routes, Health) {
     let limit = options.max_request_bytes;
     let default = options.default_deadline;
-    let of_stream = Limits {
+    let of_streams = Limits {
+        streams: options.max_streams,
         mails: options.max_stream_mails,
         max_request_bytes: limit,
     };
-    let mail = MailServiceServer::new(MailService::new(sender.clone(), of_stream));
+    let mail = MailServiceServer::new(MailService::new(sender.clone(), of_streams));
     let relay = RelayServiceServer::new(RelayService::new(sender));
     let submission = SubmissionServiceServer::new(SubmissionService);
     let routes = Routes::default()
@@ -137,6 +140,7 @@ mod tests {
     async fn served(reflection: bool) -> (Routes, Health) {
         let options = Options {
             max_request_bytes: LIMIT,
+            max_streams: 1,
             max_stream_mails: 1,
             default_deadline: Duration::from_mins(2),
             reflection,

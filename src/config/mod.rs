@@ -70,6 +70,8 @@ pub struct Server {
     pub max_connections: usize,
     /// Mails under way at a time; more are refused. 4,096 by default.
     pub max_under_way: usize,
+    /// Streams at a time; more are refused. 64 by default.
+    pub max_streams: usize,
     /// Mails of one stream without an answer; more are not read. 256 by default.
     pub max_stream_mails: usize,
     /// Whether to serve reflection. Yes by default.
@@ -230,6 +232,16 @@ fn server(section: &Section<'_>) -> Server {
                 example: "512",
             })
             .or(4096),
+        max_streams: section
+            .read(Key {
+                name: "max_streams",
+                about: "Calls of SendMailStream at a time; one more gets RESOURCE_EXHAUSTED. With \
+                        `max_request_bytes` it bounds what streams keep in memory: just under \
+                        twice as much for each.",
+                kind: kind::count(1..=65_536),
+                example: "16",
+            })
+            .or(64),
         max_stream_mails: section
             .read(Key {
                 name: "max_stream_mails",

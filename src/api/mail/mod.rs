@@ -3,8 +3,9 @@
 mod held;
 mod stream;
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc};
 
+use tokio::sync::Semaphore;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -17,12 +18,18 @@ pub(super) use stream::Limits;
 pub(super) struct MailService {
     sender: Sender,
     limits: Limits,
+    /// A turn for each stream.
+    streams: Arc<Semaphore>,
 }
 
 impl MailService {
-    /// A service that sends through `sender`, with `limits` for each stream.
+    /// A service that sends through `sender`, with `limits` for streams.
     pub(super) fn new(sender: Sender, limits: Limits) -> Self {
-        Self { sender, limits }
+        Self {
+            sender,
+            limits,
+            streams: Arc::new(Semaphore::new(limits.streams)),
+        }
     }
 
     async fn send(
@@ -59,8 +66,10 @@ impl pb::mail_service_server::MailService for MailService {
         request: Request<Streaming<pb::SendMailStreamRequest>>,
     ) -> Result<Response<Self::SendMailStreamStream>, Status> {
         let pace: Pace = request.extensions().get().copied().ok_or_else(internal)?;
+        let turn = Arc::clone(&self.streams).try_acquire_owned();
+        let turn = turn.map_err(|_| stream::too_many())?;
         let bulk = self.sender.bulk(pace);
-        let answers = stream::answers(request.into_inner(), bulk, self.limits);
+        let answers = stream::answers(request.into_inner(), bulk, self.limits, turn);
         Ok(Response::new(Box::pin(answers)))
     }
 

@@ -2,7 +2,10 @@
 //! call. It advances only while the caller takes answers, since HTTP asks it
 //! for no more than the caller has room for.
 
+use std::time::Duration;
+
 use futures_util::{Stream, stream};
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Code, Status, Streaming};
 
 use super::held::Held;
@@ -16,28 +19,35 @@ use crate::{
     sender::{Bulk, Closed},
 };
 
-/// What one call may keep the service busy with.
+/// What streams may keep the service busy with.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::api) struct Limits {
-    /// Mails whose answer the caller has not taken yet. With so many, no more
-    /// is read.
+    /// Calls at a time.
+    pub(in crate::api) streams: usize,
+    /// Mails of a call whose answer the caller has not taken yet. With so many,
+    /// no more is read.
     pub(in crate::api) mails: usize,
     /// The largest request. With so many bytes in requests without an answer,
-    /// no more is read.
+    /// a call reads no more.
     pub(in crate::api) max_request_bytes: usize,
 }
+
+/// When another stream may find a turn.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The answers to `requests`, as they finish.
 pub(super) fn answers(
     requests: Streaming<pb::SendMailStreamRequest>,
     bulk: Bulk,
     limits: Limits,
+    turn: OwnedSemaphorePermit,
 ) -> impl Stream<Item = Result<pb::SendMailStreamResponse, Status>> + Send {
     let call = Call {
         reading: Reading::On(Box::new(requests)),
         held: Held::default(),
         bulk,
         limits,
+        _turn: turn,
     };
     stream::unfold(call, async |mut call| {
         let answer = call.next().await?;
@@ -50,6 +60,8 @@ struct Call {
     held: Held,
     bulk: Bulk,
     limits: Limits,
+    /// Given back when the call ends.
+    _turn: OwnedSemaphorePermit,
 }
 
 enum Reading {
@@ -86,6 +98,17 @@ impl Call {
             }
         }
     }
+}
+
+/// As many calls are open as may be.
+pub(super) fn too_many() -> Status {
+    let refused = plain(
+        Code::ResourceExhausted,
+        pb::ErrorReason::Overloaded,
+        "too many streams are open",
+        [],
+    );
+    later(refused, ASK_AGAIN).into()
 }
 
 fn closed(why: Closed) -> Status {

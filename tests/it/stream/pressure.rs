@@ -14,9 +14,12 @@ use posthaste::{
 };
 use prost::Message as _;
 use tokio_stream::{Stream, StreamExt as _};
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    Code,
+    transport::{Channel, Endpoint},
+};
 
-use super::{by_index, mails, named, nth, outcome, rest, service, taken};
+use super::{by_hand, by_index, mails, named, nth, outcome, rest, service, taken};
 use crate::service::{Service, mail, request};
 
 const KIB: usize = 1024;
@@ -104,6 +107,26 @@ async fn a_caller_that_takes_no_answers_is_not_read_from() {
     assert_eq!(all.len(), ALL);
     assert!(all.values().all(Result::is_ok));
     assert_eq!(relay.counters().mails, ALL as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_streams_are_open_than_the_operator_allows() {
+    let relay = TestRelay::start().await.unwrap();
+    let service = service(&relay, "server.max_streams = 1", "").await;
+    let mut client = service.client().await;
+    let (hold, requests) = by_hand();
+    hold.send(nth(0)).await.unwrap();
+    let mut first = client.send_stream(requests, None).await.unwrap();
+    assert!(first.next().await.unwrap().is_some());
+
+    let refused = client.send_stream(mails(1), None).await.unwrap_err();
+    assert_eq!(refused.code, Code::ResourceExhausted as i32);
+    assert_eq!(refused.reason, "OVERLOADED");
+
+    drop(hold);
+    assert_eq!(first.next().await.unwrap(), None);
+    let mut again = client.send_stream(mails(1), None).await.unwrap();
+    assert!(again.next().await.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
