@@ -31,6 +31,12 @@ pub struct Shape {
     pub depth: usize,
 }
 
+/// Transactions in flight on a connection, where there are several.
+pub const DEPTH: usize = 16;
+
+/// Eager, and [`DEPTH`] deep.
+pub const DEEP: &str = "posthaste eager, 16 deep";
+
 /// The configuration of a service that sends to `relay`.
 pub fn configuration(relay: &Relay, shape: Shape) -> String {
     let Shape {
@@ -72,6 +78,16 @@ pub fn teams(
         }
     }
     Ok(teams)
+}
+
+/// posthaste with several transactions in flight on each connection.
+pub fn deep(relay: &Relay, connections: usize, size: usize) -> Result<Team<Caller>> {
+    let shape = Shape {
+        mode: Mode::Eager,
+        connections,
+        depth: DEPTH,
+    };
+    team(DEEP, relay, shape, size)
 }
 
 /// posthaste with as many callers as it can serve at once.

@@ -27,6 +27,9 @@ async fn run(settings: &Settings) -> Result<Report> {
     let mut report = Report::new(BENCHMARK.name);
     let mut relay = Relay::start(relay::Args::default()).await?;
     let mut contestants = posthaste::teams(settings, &relay, CONNECTIONS, SIZE)?;
+    if settings.wants(posthaste::DEEP) {
+        contestants.push(Box::new(posthaste::deep(&relay, CONNECTIONS, SIZE)?));
+    }
     contestants.push(Box::new(lettre::nodelay(&relay, CONNECTIONS, SIZE).await?));
     contestants.push(Box::new(lettre::released(&relay, CONNECTIONS, SIZE)?));
     let turn = Duration::from_secs(2);
@@ -34,6 +37,7 @@ async fn run(settings: &Settings) -> Result<Report> {
     report.contest("loopback, 16 connections", &outcome);
     for (name, goals) in [
         ("posthaste eager", at_least(3.5, 5.0)),
+        (posthaste::DEEP, at_least(3.5, 5.0)),
         ("posthaste standard", None),
     ] {
         report.ratio("P7", &outcome, (name, lettre::NODELAY), Turn::rate, goals);

@@ -45,6 +45,9 @@ async fn run(settings: &Settings) -> Result<Report> {
     };
     let mut contestants: Vec<Box<dyn Contestant>> =
         vec![Box::new(posthaste::team(&name, &relay, shape, SIZE)?)];
+    if settings.wants(posthaste::DEEP) {
+        contestants.push(Box::new(posthaste::deep(&relay, CONNECTIONS, SIZE)?));
+    }
     for (peer, command) in PEERS {
         let command = command.iter().map(|word| in_folder(&settings.peers, word));
         let peer = Peer::new(peer, command.collect(), &relay, CONNECTIONS, SIZE)?;
@@ -54,8 +57,15 @@ async fn run(settings: &Settings) -> Result<Report> {
     let outcome = contest::hold(settings, turn, &mut relay, contestants).await?;
     report.contest("loopback, 16 connections", &outcome);
     for (peer, _) in PEERS {
-        let pair = (name.as_str(), peer);
-        report.ratio("P8", &outcome, pair, Turn::rate, at_least(10.0, 20.0));
+        for ours in [name.as_str(), posthaste::DEEP] {
+            report.ratio(
+                "P8",
+                &outcome,
+                (ours, peer),
+                Turn::rate,
+                at_least(10.0, 20.0),
+            );
+        }
     }
     report.note("Each by STARTTLS, on connections that are open when the clock runs.");
     Ok(report)
