@@ -35,6 +35,7 @@ struct Row {
 
 /// One figure: how two things compare.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the JSON")]
 struct Ratio {
     figure: &'static str,
     about: String,
@@ -129,10 +130,18 @@ impl Report {
 /// set a goal for.
 pub type Goals = Option<(Goal, Goal)>;
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it stands beside figures without a goal"
+)]
 pub fn at_least(must: f64, aim: f64) -> Goals {
     Some((Goal::AtLeast(must), Goal::AtLeast(aim)))
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it stands beside figures without a goal"
+)]
 pub fn at_most(must: f64, aim: f64) -> Goals {
     Some((Goal::AtMost(must), Goal::AtMost(aim)))
 }

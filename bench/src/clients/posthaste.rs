@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long a mail may take.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// How posthaste is to send.
 #[derive(Clone, Copy, Debug)]
@@ -46,12 +46,12 @@ pub fn configuration(relay: &Relay, shape: Shape) -> String {
     } = shape;
     format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n\n\
-         [tls]\nca_file = {ca_file:?}\nsystem_roots = false\n\n\
+         [tls]\nca_file = \"{ca_file}\"\nsystem_roots = false\n\n\
          [relays.bench]\nhost = \"{HOST}\"\nport = {port}\nehlo_name = \"{ehlo_name}\"\n{key}\n\n\
          [relays.bench.pool]\nmax_connections = {connections}\ndepth = {depth}\n\
          # The others use a connection for as long as it lasts.\n\
          max_mails = 1_000_000\n",
-        ca_file = relay.ca_file(),
+        ca_file = relay.ca_file().display(),
         port = relay.port,
         ehlo_name = message::EHLO_NAME,
         key = mode.key(),

@@ -21,7 +21,7 @@ use crate::{
 
 pub const BENCHMARK: Benchmark = Benchmark {
     name: "attachment",
-    limit: Duration::from_secs(120),
+    limit: Duration::from_mins(2),
     run: |settings| run(settings).boxed_local(),
 };
 

@@ -20,7 +20,7 @@ use crate::{
 
 pub const BENCHMARK: Benchmark = Benchmark {
     name: "depth",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_mins(5),
     run: |settings| run(settings).boxed_local(),
 };
 

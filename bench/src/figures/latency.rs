@@ -18,7 +18,7 @@ use crate::{
 
 pub const BENCHMARK: Benchmark = Benchmark {
     name: "latency",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_mins(5),
     run: |settings| run(settings).boxed_local(),
 };
 

@@ -9,7 +9,7 @@ use crate::{
     Result,
     clients::{grpc, posthaste::Shape},
     contest::Settings,
-    load::Courier as _,
+    load::Courier,
     machine, message,
     relay::{self, Relay},
     report::{Report, at_most},
@@ -18,7 +18,7 @@ use crate::{
 
 pub const BENCHMARK: Benchmark = Benchmark {
     name: "memory",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_mins(5),
     run: |settings| run(settings).boxed_local(),
 };
 
@@ -47,7 +47,7 @@ async fn run(settings: &Settings) -> Result<Report> {
         let service = Service::start(&relay, shape).await?;
         let mut callers = grpc::callers(service.port, MAILS, 1, &request).await?;
         let idle = machine::peak_memory(service.pid()?)?;
-        try_join_all(callers.iter_mut().map(|caller| caller.send())).await?;
+        try_join_all(callers.iter_mut().map(Courier::send)).await?;
         let taken = relay.counters().await?.mails;
         if taken != MAILS as u64 {
             return Err(format!("{MAILS} mails were answered, and the relay took {taken}").into());

@@ -19,7 +19,7 @@ use crate::{
 
 pub const BENCHMARK: Benchmark = Benchmark {
     name: "peers",
-    limit: Duration::from_secs(900),
+    limit: Duration::from_mins(15),
     run: |settings| run(settings).boxed_local(),
 };
 

@@ -19,7 +19,7 @@ use crate::{
 
 pub const BENCHMARK: Benchmark = Benchmark {
     name: "postfix",
-    limit: Duration::from_secs(600),
+    limit: Duration::from_mins(10),
     run: |settings| run(settings).boxed_local(),
 };
 

@@ -124,7 +124,6 @@ async fn connect(
 }
 
 /// A courier with a connection of lettre's.
-
 pub struct Connected {
     connection: AsyncSmtpConnection,
     /// Whether to ask before each mail if the connection is alive.
