@@ -106,9 +106,14 @@ impl Carriage<'_> {
             return None;
         }
         #[expect(clippy::expect_used, reason = "only a panic keeps it from answering")]
-        let Landed { outcome, session } = landed.await.expect("the convoy did not panic");
+        let Landed {
+            outcome,
+            session,
+            is_first,
+        } = landed.await.expect("the convoy did not panic");
         let is_stale = outcome.as_ref().is_err_and(|error| error.is_stale());
-        if is_stale && share.used_by != UsedBy::Nobody {
+        // Others may have come before the mail that the connection was opened for.
+        if is_stale && !(share.used_by == UsedBy::Nobody && is_first) {
             return None;
         }
         let mut facts = session;

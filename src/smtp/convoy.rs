@@ -45,6 +45,8 @@ pub struct Landed {
     pub outcome: Result<Delivered, Box<Error>>,
     /// Facts about the session.
     pub session: report::Session,
+    /// Whether the session had carried none before it.
+    pub is_first: bool,
 }
 
 impl Flight {
@@ -73,6 +75,8 @@ struct Aloft {
     hearing: Hearing,
     /// Where it ends, among all that is written.
     end: u64,
+    /// Whether it is the first that the session carries.
+    is_first: bool,
     began: Instant,
 }
 
@@ -213,8 +217,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
             self.since = Instant::now();
         }
         self.unwritten.extend_from_slice(group.octets());
+        let is_first = self.session.mails == 0;
         self.session.mails += 1;
         self.aloft.push_back(Aloft {
+            is_first,
             results: untried(&flight.envelope.forward_paths),
             hearing: Hearing::new(flight.envelope.forward_paths.len()),
             end: self.written + self.unwritten.len() as u64,
@@ -275,8 +281,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
             mut results,
             hearing,
             end,
+            is_first,
             began,
-            ..
         } = aloft;
         let is_whole = end <= self.written + BEHIND_MESSAGE as u64;
         let cut = cut.map(|kind| Halt::new(Stage::EndOfData, kind));
@@ -295,7 +301,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
                 Err(self.session.error_of(halt, results, may_be_taken))
             }
         };
-        self.answer(flight, outcome, began.elapsed());
+        self.answer(flight, outcome, began.elapsed(), is_first);
     }
 
     /// A mail of which nothing was written.
@@ -303,14 +309,25 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
         let results = untried(&flight.envelope.forward_paths);
         let halt = Halt::new(Stage::MailFrom, kind);
         let error = self.session.error_of(halt, results, false);
-        self.answer(flight, Err(error), Duration::ZERO);
+        let is_first = self.session.mails == 0;
+        self.answer(flight, Err(error), Duration::ZERO, is_first);
     }
 
-    fn answer(&self, flight: Flight, outcome: Result<Delivered, Box<Error>>, elapsed: Duration) {
+    fn answer(
+        &self,
+        flight: Flight,
+        outcome: Result<Delivered, Box<Error>>,
+        elapsed: Duration,
+        is_first: bool,
+    ) {
         let mut session = self.session.facts();
         session.timings.transaction = Some(elapsed);
         // Who asked may have gone.
-        let _ = flight.landed.send(Landed { outcome, session });
+        let _ = flight.landed.send(Landed {
+            outcome,
+            session,
+            is_first,
+        });
     }
 
     /// Tells every mail what the end of the session makes of it.
