@@ -90,7 +90,9 @@ async fn of_a_lost_connection_each_mail_has_its_own_fate() {
         // It had not come to the other, which is tried once more.
         (bye, [None, Some(Reason::RelayClosing)]),
     ] {
-        let relay = relay(until_there_are_more(answer)).await;
+        // It may not have noticed yet that the first connection is over.
+        let relay = TestRelay::builder().script(until_there_are_more(answer));
+        let relay = relay.start().await.unwrap();
         let service = service(&relay, "", ONE).await;
         let mut outcomes = crowd(&service, 2).await;
         outcomes.sort_by_key(Option::is_some);
