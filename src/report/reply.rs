@@ -109,6 +109,18 @@ pub struct RecipientResult {
     pub reply: Option<Reply>,
 }
 
+impl RecipientResult {
+    /// All of these, with the same fate and no reply that decided it.
+    pub fn all(forward_paths: &[Address], state: RecipientState) -> Vec<Self> {
+        let all = forward_paths.iter().map(|address| Self {
+            address: address.clone(),
+            state,
+            reply: None,
+        });
+        all.collect()
+    }
+}
+
 /// What became of a recipient. The numbers are those of `RecipientResult.State`.
 #[derive(Clone, Copy, Debug, EnumIter, Eq, PartialEq)]
 #[allow(missing_docs, reason = "smtp.proto documents each value")]

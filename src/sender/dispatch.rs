@@ -128,7 +128,8 @@ impl Dispatch {
                 let mut failure = self.explain(error).await;
                 // A session that does not come about knows of no mail.
                 if failure.recipients.is_empty() {
-                    failure.recipients = all(&self.envelope, RecipientState::NotSent);
+                    failure.recipients =
+                        RecipientResult::all(&self.envelope.forward_paths, RecipientState::NotSent);
                 }
                 return Err(failure);
             }
@@ -167,19 +168,6 @@ pub(super) fn late_in_line(target: &smtp::Target, envelope: &Envelope) -> Box<Re
         envelope: Arc::new(envelope.clone()),
     };
     waiting.give_up()
-}
-
-/// All recipients, with the same fate.
-fn all(envelope: &Envelope, state: RecipientState) -> Vec<RecipientResult> {
-    let recipients = envelope
-        .forward_paths
-        .iter()
-        .map(|address| RecipientResult {
-            address: address.clone(),
-            state,
-            reply: None,
-        });
-    recipients.collect()
 }
 
 /// The side that waits for the answer.
@@ -244,7 +232,7 @@ impl Waiting {
             reply: None,
             connect_attempts: Vec::new(),
             tls: None,
-            recipients: all(&self.envelope, fate),
+            recipients: RecipientResult::all(&self.envelope.forward_paths, fate),
             library_message: None,
             missing_extension: None,
             first_bytes: bytes::Bytes::new(),

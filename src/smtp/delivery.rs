@@ -301,12 +301,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Delivery<'_, IO> {
 }
 
 pub(super) fn untried(forward_paths: &[Address]) -> Vec<RecipientResult> {
-    let untried = forward_paths.iter().map(|address| RecipientResult {
-        address: address.clone(),
-        state: RecipientState::NotSent,
-        reply: None,
-    });
-    untried.collect()
+    RecipientResult::all(forward_paths, RecipientState::NotSent)
 }
 
 /// What a further transaction makes of a delivery.
