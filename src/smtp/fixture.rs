@@ -131,7 +131,7 @@ pub(super) async fn serve_over(wire: usize, relay: Builder) -> (DuplexStream, Pe
 
 pub(super) static ROOTS: LazyLock<tls::SystemRoots> = LazyLock::new(tls::SystemRoots::load);
 
-pub(super) fn target(mode: TlsMode) -> Target {
+pub(crate) fn target(mode: TlsMode) -> Target {
     static TARGET: LazyLock<Target> = LazyLock::new(|| {
         let host: Host = "mail.example.com".parse().unwrap();
         let name = host.to_server_name();

@@ -26,7 +26,7 @@ mod error;
 mod failure;
 #[cfg(test)]
 #[cfg(feature = "testrelay")]
-mod fixture;
+pub(crate) mod fixture;
 mod host;
 mod limits;
 #[cfg(test)]

@@ -8,13 +8,9 @@ use super::{super::pool::Pool, *};
 use crate::{
     mail::Envelope,
     relay::pool::Taken,
-    report::{RelayOrigin, TlsMode},
-    smtp::{
-        Body, Discards, Host, Landed, Mechanisms, Probing, Progress, Resolver, TimeLimits,
-        Transactions,
-    },
+    report::TlsMode,
+    smtp::{Body, Host, Landed, Progress, Transactions, fixture},
     testrelay::{Answer, Script, Step, TestRelay},
-    tls,
 };
 
 const LIMITS: PoolLimits = PoolLimits {
@@ -39,24 +35,11 @@ impl Fixture {
     async fn with(limits: PoolLimits, script: Script) -> Self {
         let relay = TestRelay::builder().script(script).start().await.unwrap();
         let host: Host = "127.0.0.1".parse().unwrap();
-        let (settings, roots) = (tls::Settings::default(), tls::SystemRoots::bundled());
         let target = Target {
-            relay: Some("primary".into()),
-            origin: RelayOrigin::Configured,
             port: relay.port(),
-            mode: TlsMode::Plaintext,
-            tls: tls::Connector::new(&settings, &host.to_server_name(), &roots).unwrap(),
-            credentials: None,
-            credentials_are_stale: false,
-            mechanisms: Mechanisms::default(),
-            ehlo_name: "client.example.com".into(),
-            limits: TimeLimits::default(),
-            max_recipients: None,
             transactions: Transactions::Eager,
-            discards: Discards::default(),
-            resolver: Resolver::new(),
-            probing: Probing::off(),
             host,
+            ..fixture::target(TlsMode::Plaintext)
         };
         Self {
             relay,
