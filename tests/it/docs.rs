@@ -15,6 +15,14 @@ fn page(reason: Reason) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// The failure that its page has for an example.
+fn example(reason: Reason) -> serde_json::Value {
+    let (page, name) = (page(reason), reason.name());
+    let (_, json) = page.split_once("```json\n").expect(name);
+    let (json, _) = json.split_once("```").expect(name);
+    serde_json::from_str(json).expect(name)
+}
+
 /// Status code, fault and retry, as the tables say them.
 fn row(reason: Reason) -> String {
     let of = |origin| match reason.fault(origin) {
@@ -102,10 +110,7 @@ fn each_reason_stands_with_those_of_its_class() {
 fn the_examples_are_the_failures_that_they_are_on_the_page_of() {
     for reason in Reason::iter() {
         let name = reason.name();
-        let page = page(reason);
-        let (_, json) = page.split_once("```json\n").expect(name);
-        let (json, _) = json.split_once("```").expect(name);
-        let example: serde_json::Value = serde_json::from_str(json).expect(name);
+        let example = example(reason);
         assert_eq!(example["reason"], format!("REASON_{name}"));
         let fault = match reason.fault(RelayOrigin::Configured) {
             Fault::Caller => "FAULT_CALLER",
@@ -136,10 +141,7 @@ fn the_examples_show_what_came_in_the_place_of_a_reply() {
     let mut shown = Vec::new();
     for reason in Reason::iter() {
         let name = reason.name();
-        let page = page(reason);
-        let (_, json) = page.split_once("```json\n").expect(name);
-        let (json, _) = json.split_once("```").expect(name);
-        let example: serde_json::Value = serde_json::from_str(json).expect(name);
+        let example = example(reason);
         let places = [&example["firstBytes"], &example["tls"]["firstBytes"]];
         let Some(octets) = places.into_iter().find_map(|it| it.as_str()) else {
             continue;
