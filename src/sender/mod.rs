@@ -143,8 +143,9 @@ pub struct Sender {
     stopping: CancellationToken,
 }
 
-/// How long to wait before asking again for a request that is under way.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How long to wait before asking again, for a request that is under way or one
+/// that found no room.
+pub const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Messages above this are composed off the threads that serve connections.
 const COMPOSE_INLINE_BYTES: usize = 64 * 1024;

@@ -2,8 +2,6 @@
 //! call. It advances only while the caller takes answers, since HTTP asks it
 //! for no more than the caller has room for.
 
-use std::time::Duration;
-
 use futures_util::{Stream, stream};
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Code, Status, Streaming};
@@ -16,7 +14,7 @@ use crate::{
         pb,
         timed::deadline_exceeded,
     },
-    sender::{Bulk, Closed},
+    sender::{ASK_AGAIN, Bulk, Closed},
 };
 
 /// What streams may keep the service busy with.
@@ -31,9 +29,6 @@ pub(in crate::api) struct Limits {
     /// a call reads no more.
     pub(in crate::api) max_request_bytes: usize,
 }
-
-/// When another stream may find a turn.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The answers to `requests`, as they finish.
 pub(super) fn answers(
