@@ -17,7 +17,7 @@ use super::{
     delivery::untried,
     error::{Halt, Kind},
     step::Step,
-    transaction::{Due, Hearing, settle},
+    transaction::{Hearing, settle},
 };
 use crate::{
     mail::{Envelope, RecipientPolicy},
@@ -177,11 +177,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
     /// When the reply that is due must be there.
     fn deadline(&self) -> Instant {
         let limits = &self.session.limits;
-        let limit = match self.aloft.front().and_then(|first| first.hearing.due()) {
-            Some(Due::Rcpt) => limits.rcpt,
-            Some(Due::Message) => limits.end_of_data,
-            Some(Due::Mail | Due::Reset) | None => limits.mail,
-        };
+        let due = self.aloft.front().and_then(|first| first.hearing.due());
+        let limit = due.map_or(limits.mail, |due| due.limit(limits));
         let until = self.since + limit;
         self.leaves_by.map_or(until, |leaves| leaves.min(until))
     }
@@ -233,13 +230,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Convoy<'_, IO> {
     /// Gives a reply to the first mail that has one due.
     async fn hear(&mut self, reply: Reply) -> Result<(), Kind> {
         self.since = Instant::now();
-        if reply.code == ReplyCode::CLOSING && self.leaves_by.is_none() {
+        let is_farewell = reply.code == ReplyCode::CLOSING;
+        if is_farewell && self.leaves_by.is_none() {
             self.leaves_by = Some(Instant::now() + FAREWELL);
         }
         let Some(first) = self.aloft.front_mut() else {
             return Err(Kind::Unexpected(reply));
         };
-        let is_farewell = reply.code == ReplyCode::CLOSING;
         self.farewell = is_farewell.then(|| reply.clone());
         let lacking = first.end.saturating_sub(self.written);
         let lacking = usize::try_from(lacking).unwrap_or(usize::MAX);

@@ -27,7 +27,7 @@ use crate::{
 };
 pub(super) use discovery::Curiosity;
 pub(super) use fate::{refusal_of_recipients, settle};
-pub(super) use hearing::{Due, Hearing};
+pub(super) use hearing::Hearing;
 pub use way::Transactions;
 use way::{MOST_EAGER, Way};
 

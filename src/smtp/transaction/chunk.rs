@@ -9,10 +9,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{
-    Standing, TIDY_UP_LIMIT,
-    hearing::{Due, Hearing},
-};
+use super::{Standing, TIDY_UP_LIMIT, hearing::Hearing};
 use crate::{
     report::{RecipientResult, Reply, Stage},
     smtp::{
@@ -130,11 +127,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     async fn hear_rest(&mut self, hearing: &mut Hearing, progress: &Progress) -> Result<(), Halt> {
         let mut leaves_at = None;
         while let Some(due) = hearing.due().filter(|_| !hearing.is_over()) {
-            let mut limit = match due {
-                Due::Mail | Due::Reset => self.limits.mail,
-                Due::Rcpt => self.limits.rcpt,
-                Due::Message => self.limits.end_of_data,
-            };
+            let mut limit = due.limit(&self.limits);
             // Nothing that is still due changes what is known.
             if hearing.is_decided() {
                 let until = *leaves_at.get_or_insert_with(|| Instant::now() + TIDY_UP_LIMIT);

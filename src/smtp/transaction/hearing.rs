@@ -1,11 +1,14 @@
 //! What a relay has said to a transaction by BDAT, and what became of the mail by
 //! that. Does no I/O.
 
+use std::time::Duration;
+
 use super::fate;
 use crate::{
     mail::RecipientPolicy,
     report::{RecipientResult, RecipientState, Reply, ReplyCode, Stage},
     smtp::{
+        TimeLimits,
         command::BEHIND_MESSAGE,
         error::{Halt, Kind},
     },
@@ -28,6 +31,17 @@ pub(in crate::smtp) enum Due {
     Message,
     /// Whether it is a yes tells whether each reply before it had its place.
     Reset,
+}
+
+impl Due {
+    /// How long it may take.
+    pub(in crate::smtp) fn limit(self, limits: &TimeLimits) -> Duration {
+        match self {
+            Self::Mail | Self::Reset => limits.mail,
+            Self::Rcpt => limits.rcpt,
+            Self::Message => limits.end_of_data,
+        }
+    }
 }
 
 impl Hearing {
@@ -132,7 +146,10 @@ impl Hearing {
         cut: Option<Halt>,
     ) -> Result<Reply, Halt> {
         for (result, reply) in results.iter_mut().zip(self.to_recipients()) {
-            if let Some(state) = fate::state(reply) {
+            // By BDAT behind the envelope, each has it already.
+            if result.reply.is_none()
+                && let Some(state) = fate::state(reply)
+            {
                 result.state = state;
                 result.reply = Some(reply.clone());
             }
