@@ -315,6 +315,7 @@ fn with_cfg(text: &str) -> impl Iterator<Item = (&str, bool)> {
 /// The name of a module that `line` begins or declares, and whether its text
 /// is here.
 fn module(line: &str) -> Option<(&str, bool)> {
+    let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
     let rest = line.strip_prefix("mod ")?;
     match rest.strip_suffix(';') {
         Some(name) => Some((name, false)),
@@ -491,7 +492,7 @@ fn the_check_finds_what_it_is_for() {
 
 #[test]
 fn files_of_tests_are_those_that_only_tests_declare() {
-    let text = "#[cfg(test)]\nmod fixture;\nmod real;\n#[cfg(test)]\n#[cfg(unix)]\nmod tests;\n";
+    let text = "#[cfg(test)]\npub(crate) mod fixture;\nmod real;\n#[cfg(test)]\n#[cfg(unix)]\nmod tests;\n";
     let modules = modules_of_tests("smtp/mod.rs", text);
     assert_eq!(modules, ["smtp/fixture", "smtp/tests"]);
     assert_eq!(modules_of_tests("smtp/data.rs", text)[1], "smtp/data/tests");
